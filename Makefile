@@ -1,0 +1,44 @@
+# Two commands: `make demo` runs the main job, `make test` passes the tests. Each makes .venv when it is missing or stale.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+SHELL := /bin/bash
+
+.PHONY: demo test slow check lint types lock bench clean
+
+demo: .venv/ready
+	$(BIN)/still demo
+
+test: .venv/ready
+	$(BIN)/python -m pytest -m "not slow and not gpu"
+
+slow: .venv/ready
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready
+	$(BIN)/mypy
+
+check: lint types test
+
+# Every version comes from requirements.lock, which is complete: --no-deps keeps pip from adding to it. It leaves out
+# pycosat, which only reasoning-gym's zebra puzzles need and which wants a C compiler (see README).
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+# Resolve afresh from pyproject.toml; review the difference before you commit it.
+lock:
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --upgrade pip
+	.venv-lock/bin/python -m pip install --quiet -e . --group dev torch==2.13.0
+	.venv-lock/bin/python -m pip freeze --exclude-editable --all | sed -E 's/^(torch==[0-9.]+)\+.*/\1/' \
+	  | grep -vE '^(pip|pycosat)==' > requirements.lock
+	rm -rf .venv-lock
+
+clean:
+	rm -rf .venv .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis

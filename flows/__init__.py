@@ -1,0 +1,1 @@
+"""What happens, in what order. Read `flows/distill.py` first."""

@@ -1,0 +1,95 @@
+"""The recipe: the frozen description of a run. It is the flow's one parameter, the form in Prefect, and a YAML file."""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from tasks.ask.prompts import PromptSource
+from tasks.ask.sampling import Ask, Budget, Sampling
+from tasks.judge.policy import JudgePolicy
+from tasks.publish.publication import Publish
+from tasks.train.student import Student
+from warehouse.errors import BadInput
+
+DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+
+class Recipe(BaseModel):
+    """Prompts, teachers, sampling, budget, rules, dataset, student. Unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: DatasetName
+    """Versions are `<dataset>@YYYY.MM.DD.N`."""
+    prompts: PromptSource
+    ask: Ask = Ask()
+    teachers: tuple[str, ...] | dict[str, float]
+    """Registry names with equal shares, or a mapping from name to share."""
+    samples_per_prompt: int = Field(default=1, ge=1, le=1024)
+    sampling: Sampling = Sampling()
+    budget: Budget = Budget()
+    judge: JudgePolicy = JudgePolicy()
+    publish: Publish = Publish()
+    student: Student | None = None
+    batch_rows: int = Field(default=200, ge=1, le=10_000)
+    """Samples one Ray worker asks for in one task run; a killed worker's batch is resumed from its journal."""
+
+    @field_validator("teachers")
+    @classmethod
+    def _shares_are_positive(cls, teachers: tuple[str, ...] | dict[str, float]) -> tuple[str, ...] | dict[str, float]:
+        if not teachers:
+            raise ValueError("name at least one teacher")
+        if isinstance(teachers, dict) and any(share <= 0 for share in teachers.values()):
+            raise ValueError("every share must be above 0")
+        if isinstance(teachers, tuple) and len(set(teachers)) < len(teachers):
+            raise ValueError("a teacher is named twice; use a mapping to give it a larger share")
+        return teachers
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Each teacher's share of the samples; they sum to 1."""
+        shares = self.teachers if isinstance(self.teachers, dict) else dict.fromkeys(self.teachers, 1.0)
+        return {name: share / sum(shares.values()) for name, share in shares.items()}
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the recipe's content."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def parse_recipe(data: Any, where: str) -> Recipe:
+    """Check a recipe's fields.
+
+    Raises:
+        BadInput: one line that names the first wrong field, its value, and how many more there are.
+    """
+    if not isinstance(data, dict):
+        raise BadInput(f"{where}: a recipe is a mapping of fields, this is {type(data).__name__}: see README, 'A recipe'")
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        first, *more = error.errors()
+        field = ".".join(str(part) for part in first["loc"])
+        value = "" if first["type"] in ("missing", "extra_forbidden") else f", not {first['input']!r:.80}"
+        message = first["msg"].removeprefix("Value error, ")
+        what = "unknown field" if first["type"] == "extra_forbidden" else message[:1].lower() + message[1:] + value
+        rest = f" (and {len(more)} more)" if more else ""
+        raise BadInput(f"{where}: {field}: {what}{rest}; correct the recipe and run again") from None
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a YAML recipe; a relative prompt source is taken from the recipe's own folder."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{path}: there is no such recipe; name a YAML file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read ({error}); name a YAML file") from None
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    recipe = parse_recipe(data, str(path))
+    source = recipe.prompts.resolved(path.parent.absolute())
+    return recipe.model_copy(update={"prompts": source})

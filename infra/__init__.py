@@ -1,0 +1,1 @@
+"""Where it runs: the teacher registry, the simulated teacher, containers. Nothing imports this package."""

@@ -1,0 +1,1 @@
+"""Ask teachers within their limits, and never pay twice."""

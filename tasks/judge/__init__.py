@@ -1,0 +1,1 @@
+"""Every trace gets a verdict, and every rejection a reason."""

@@ -1,0 +1,1 @@
+"""Kept traces become an immutable, checksummed version."""

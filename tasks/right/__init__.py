@@ -1,0 +1,1 @@
+"""May we train on it? Terms, the gate, decisions."""
