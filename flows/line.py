@@ -1,0 +1,88 @@
+"""One run of the line: its lock, its record, its progress, and the arguments that its stations share."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect.exceptions import TerminationSignal
+from prefect.runtime import flow_run
+
+from flows.progress import Progress
+from flows.recipe import Recipe
+from flows.settings import Settings
+from tasks.right.registry import find_teacher, load_teachers
+from tasks.right.terms import Teacher
+from warehouse.catalog import publish
+from warehouse.layout import DataRoot
+from warehouse.locks import hold, holder
+from warehouse.runs import RunState, record_end, record_start
+
+A_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the stations of one run have in common."""
+
+    here: Settings
+    recipe: Recipe
+    run_id: str
+    teachers: tuple[Teacher, ...]
+    progress: Progress
+
+    @property
+    def root(self) -> DataRoot:
+        return self.here.root
+
+    def now(self) -> datetime:
+        """The clock of the run; everything below is given a time."""
+        return datetime.now(UTC)
+
+    @contextmanager
+    def sole_asker(self) -> Iterator[None]:
+        """Be the only run of the data root that asks: two plans at once could buy one answer twice.
+
+        A second run waits here, and says for whom.
+        """
+        other = holder(self.root, "ask")
+        if other:
+            self.progress.say(stage="waiting", note=f"waiting to ask: {other}")
+        with hold(self.root, "ask", f"asking for {self.recipe.dataset}", self.now(), wait=A_DAY_S):
+            yield
+
+
+@asynccontextmanager
+async def open_line(recipe: Recipe, flow: str) -> AsyncIterator[Line]:
+    """Take the dataset's lock, record the run, and say how it ended.
+
+    Raises:
+        Busy: another run of this dataset is under way; the message names it.
+        BadInput: a teacher of the recipe is not in the registry.
+    """
+    here = Settings.from_environment()
+    known = load_teachers(here.teacher_folders)
+    teachers = tuple(find_teacher(known, name) for name in recipe.shares)
+    root, run_id, now = here.root.create(), str(flow_run.id or flow_run.get_id()), datetime.now(UTC)
+    with hold(root, f"dataset-{recipe.dataset}", f"{flow} of {recipe.dataset}", now):
+        simulated = any(teacher.simulated for teacher in teachers)
+        record_start(root, run_id, recipe.dataset, flow, recipe.model_dump_json(), recipe.sha256, simulated, now)
+        progress = Progress(root, recipe.dataset, run_id)
+        state: RunState = "failed"
+        try:
+            yield Line(here, recipe, run_id, teachers, progress)
+            state = "completed"
+        except (asyncio.CancelledError, KeyboardInterrupt, TerminationSignal):
+            state = "cancelled"
+            raise
+        finally:
+            record_end(root, run_id, state, datetime.now(UTC))
+            publish(root)
+            progress.say(stage="done" if state == "completed" else state, state=state)
+
+
+def working_folder() -> Path:
+    """Where a recipe's relative source is looked for when no recipe file says otherwise."""
+    return Path.cwd()

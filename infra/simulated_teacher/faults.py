@@ -1,0 +1,176 @@
+"""Which faults a question gets, and what they do to its answer. Pure and seeded.
+
+Each fault is drawn on its own, so setting one never moves another. Of the faults that make the text, the first in
+`TEXT_FAULTS` order that is drawn wins; `canaries`, `missing_usage` and `model_swaps` come on top of any. Faults of the
+connection are drawn afresh for each attempt, first one wins.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from infra.simulated_teacher.draws import draw, spread
+from infra.simulated_teacher.question import Question
+from infra.simulated_teacher.steps import Solution
+from infra.simulated_teacher.switches import Switches
+from infra.simulated_teacher.tokens import count_tokens, cut
+
+TEXT_FAULTS = (
+    "refusals",
+    "empty_content",
+    "exact_repeats",
+    "near_duplicates",
+    "repeats",
+    "wrong_answers",
+    "wrong_reasoning",
+    "truncated",
+)
+EXTRA_FAULTS = ("canaries", "missing_usage", "model_swaps")
+ATTEMPT_FAULTS = ("resets_before", "server_errors", "stalls", "malformed", "resets_after")
+NEED_A_SOLUTION = frozenset({"wrong_answers", "wrong_reasoning", "repeats"})
+
+CANARY = "The canary of this teacher is"
+_LOOPS = 16
+_REFUSALS = (
+    "I'm sorry, but I can't help with that.",
+    "I cannot assist with this request.",
+    "I'm unable to answer that question.",
+)
+_UNSOLVED = ("I do not know a way to work this out.", "I cannot solve this.")
+_OPENINGS = ("", "Let me work it out. ", "Step by step: ", "First: ", "I start here. ", "Here we go. ")
+_JOINTS = (" ", " Then ", " Next, ", " So ", " After that, ", "\n")
+_CLOSINGS = ("", " That is the result.", " So that is it.", " This settles it.", " Nothing is left to do.", " Done.")
+_ONE_WORD_MORE = ("Checked.", "Good.", "Right.", "Yes.")
+_FILLER = "hmm let me see what is asked here and think about how this could go before i begin maybe again so well".split()
+_RESULT = re.compile(r"= (-?\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the teacher says. `answer` is the answer given, None where none is; `complete` is False once cut short."""
+
+    reasoning: str
+    content: str
+    answer: str | None
+    planted: tuple[str, ...] = ()
+    complete: bool = True
+    usage_shown: bool = True
+    swapped: bool = False
+
+
+def attempt_fault(switches: Switches, seed: int, identity: str, attempt: int) -> str | None:
+    """The connection's fault for this attempt, or None."""
+    for fault in ATTEMPT_FAULTS:
+        chance: float = getattr(switches, fault)
+        if chance and draw(seed, fault, identity, attempt) < chance:
+            return fault
+    return None
+
+
+def _worded(solution: Solution, styles: int, chance: float) -> str:
+    """The solution in one of `styles` wordings; the first is the plain one."""
+    style = int(chance * styles)
+    opening = _OPENINGS[style % len(_OPENINGS)]
+    joint = _JOINTS[style // len(_OPENINGS) % len(_JOINTS)]
+    closing = _CLOSINGS[style // (len(_OPENINGS) * len(_JOINTS)) % len(_CLOSINGS)]
+    return opening + joint.join(solution.steps) + closing
+
+
+def _off_by_a_little(answer: str, chance: float) -> str:
+    off = (1, -1, 2, 10, -10, 9, 3, -2)[int(chance * 8)]
+    digits = answer.replace(",", "")
+    return str(int(digits) + off) if re.fullmatch(r"-?\d+", digits) else f"{answer}{int(chance * 9) + 1}"
+
+
+def _wrong_answer(reply: Reply, solution: Solution, chance: float) -> Reply:
+    wrong = _off_by_a_little(solution.answer, chance)
+    before, found, after = reply.reasoning.rpartition(solution.answer)
+    reasoning = before + wrong + after if found else reply.reasoning
+    return replace(reply, reasoning=reasoning, content=f"Answer: {wrong}", answer=wrong)
+
+
+def _wrong_reasoning(reply: Reply, chance: float) -> Reply:
+    """One result among the steps is wrong; in a text without `= number` a wrong step is put in front."""
+    results = list(_RESULT.finditer(reply.reasoning))
+    if not results:
+        return replace(reply, reasoning=f"1 + 1 = {3 + int(chance * 6)}. {reply.reasoning}")
+    at = results[int(chance * len(results))]
+    wrong = _off_by_a_little(at[1], chance)
+    return replace(reply, reasoning=f"{reply.reasoning[: at.start(1)]}{wrong}{reply.reasoning[at.end(1) :]}")
+
+
+def _loop(reply: Reply, solution: Solution) -> Reply:
+    return replace(reply, reasoning=" ".join((reply.reasoning, *[solution.steps[-1]] * _LOOPS)))
+
+
+def _cut_short(reply: Reply, chance: float) -> Reply:
+    tokens = count_tokens(reply.reasoning) + count_tokens(reply.content)
+    return cap(reply, max(1, int(tokens * (0.3 + 0.5 * chance))))
+
+
+def cap(reply: Reply, tokens: int | None) -> Reply:
+    """The reply cut to `tokens` completion tokens, reasoning first."""
+    thinking = count_tokens(reply.reasoning)
+    if tokens is None or thinking + count_tokens(reply.content) <= tokens:
+        return reply
+    content = cut(reply.content, tokens - thinking)
+    return replace(reply, reasoning=cut(reply.reasoning, tokens), content=content, answer=None, complete=False)
+
+
+def _filler(switches: Switches, words: tuple[object, ...]) -> str:
+    count = round(spread(switches.filler_tokens, switches.filler_distribution, draw(*words)))
+    step = int(draw(*words, "step") * 997) + 1
+    return " ".join(_FILLER[(step * (n + step + n // 7)) % len(_FILLER)] for n in range(count)) + ". " if count else ""
+
+
+def _text(switches: Switches, seed: int, question: Question, solution: Solution | None, fault: str | None) -> Reply:
+    """The reply as the text fault makes it, before it is cut."""
+    shared = fault in ("exact_repeats", "near_duplicates")
+    source = question.prompt if shared else question.identity
+    chance = draw(seed, "text", fault, question.identity)
+    if fault == "refusals":
+        return Reply("", _REFUSALS[int(chance * len(_REFUSALS))], None)
+    if solution is None:
+        reply = Reply(*_UNSOLVED, None)
+    else:
+        reasoning = _worded(solution, switches.styles, draw(seed, "style", source))
+        reply = Reply(reasoning, f"Answer: {solution.answer}", solution.answer)
+    if fault == "empty_content":
+        return replace(reply, content="", answer=None)
+    if fault == "near_duplicates":
+        return replace(reply, reasoning=f"{reply.reasoning} {_ONE_WORD_MORE[int(chance * len(_ONE_WORD_MORE))]}")
+    if solution is not None and fault == "wrong_answers":
+        return _wrong_answer(reply, solution, chance)
+    if solution is not None and fault == "wrong_reasoning":
+        return _wrong_reasoning(reply, chance)
+    if solution is not None and fault == "repeats":
+        return _loop(reply, solution)
+    return reply
+
+
+def compose(switches: Switches, seed: int, question: Question, solution: Solution | None, attempt: int) -> Reply:
+    """The whole reply to a question, max_tokens respected; `planted` names the faults that were put in."""
+
+    def drawn(fault: str) -> bool:
+        chance: float = getattr(switches, fault)
+        return chance > 0 and draw(seed, fault, question.identity) < chance
+
+    possible = [fault for fault in TEXT_FAULTS if solution is not None or fault not in NEED_A_SOLUTION]
+    fault = next((fault for fault in possible if drawn(fault)), None)
+    reply = _text(switches, seed, question, solution, fault)
+    extra = tuple(name for name in EXTRA_FAULTS if drawn(name))
+    if "canaries" in extra:
+        mark = int(draw(seed, "canary", question.identity) * 16**8)
+        reply = replace(reply, content=f"{reply.content}\n{CANARY} {mark:08x}.".lstrip())
+    if switches.filler_tokens:
+        words = (seed, "filler", question.prompt if fault == "exact_repeats" else question.identity)
+        again = (attempt,) if switches.filler_drawn_per == "attempt" else ()
+        reply = replace(reply, reasoning=_filler(switches, (*words, *again)) + reply.reasoning)
+    for stop in question.stop:
+        reply = replace(reply, content=reply.content.partition(stop)[0])
+    if fault == "truncated":
+        reply = _cut_short(reply, draw(seed, "cut", question.identity))
+    planted = (fault, *extra) if fault else extra
+    swapped, shown = "model_swaps" in extra, "missing_usage" not in extra
+    return cap(replace(reply, planted=planted, swapped=swapped, usage_shown=shown), question.cap)

@@ -1,0 +1,110 @@
+"""A chat request as a question: checked, with an identity that a retry shares. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from infra.simulated_teacher.tokens import count_prompt
+
+_CAPS = ("max_completion_tokens", "max_tokens")
+
+
+class BadRequest(ValueError):
+    """A request the teacher will not take; `param` is the field at fault."""
+
+    def __init__(self, message: str, param: str | None = None, status: int = 400, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. `identity` is the client's request id (if it sent one) and a hash of the body less max_tokens, so
+    a retry, and a second try with a higher cap, are the same question; `prompt` is a hash of the messages alone."""
+
+    identity: str
+    client_request_id: str
+    prompt: str
+    model: str
+    text: str
+    contents_length: int
+    prompt_tokens: int
+    cap: int | None
+    stop: tuple[str, ...]
+
+
+def _hash(value: object) -> str:
+    return blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+
+
+def _content(message: object) -> str:
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        if len(parts) == len(content):
+            content = "\n".join(str(part) for part in parts)
+    if not isinstance(content, str):
+        raise BadRequest("each message needs a role and a text content", "messages")
+    return content
+
+
+def _cap(body: dict[str, Any]) -> int | None:
+    for name in _CAPS:
+        value = body.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise BadRequest(f"{name} is {value!r}: give a whole number of at least 1", name)
+        return value
+    return None
+
+
+def _stop(body: dict[str, Any]) -> tuple[str, ...]:
+    stop = body.get("stop") or ()
+    stops = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, list) else (stop,)
+    if not all(isinstance(text, str) and text for text in stops):
+        raise BadRequest("stop is neither a text nor a list of texts", "stop")
+    return stops
+
+
+def parse_question(raw: bytes, client_request_id: str) -> Question:
+    """BadRequest names the field that is missing, malformed or not supported (streaming, n > 1)."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise BadRequest("the body is not a JSON object")
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise BadRequest("messages is empty or missing", "messages")
+    if body.get("stream"):
+        raise BadRequest("this server does not stream: send stream=false or leave it out", "stream", code="unsupported_value")
+    if body.get("n") not in (None, 1):
+        raise BadRequest("this server gives one choice a request: leave n out", "n", code="unsupported_value")
+    model = body.get("model")
+    if not isinstance(model, str):
+        raise BadRequest("model is missing", "model")
+    contents = [_content(message) for message in messages]
+    asked = [text for message, text in zip(messages, contents, strict=True) if message.get("role") == "user"]
+    if not asked:
+        raise BadRequest("no message with role user", "messages")
+    cap = _cap(body)
+    unlimited = {name: value for name, value in body.items() if name not in _CAPS}
+    return Question(
+        identity=f"{client_request_id}#{_hash(unlimited)}",
+        client_request_id=client_request_id,
+        prompt=_hash([model, messages]),
+        model=model,
+        text=asked[-1],
+        contents_length=sum(map(len, contents)),
+        prompt_tokens=count_prompt(contents),
+        cap=cap,
+        stop=_stop(body),
+    )

@@ -1,0 +1,146 @@
+"""Every switch of the simulated teacher: what it is called, what it may be, and the presets. Pure but for reading presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+import yaml
+
+REASONING_PLACES = ("reasoning_content", "reasoning", "think", "think-close", "hidden", "none")
+DISTRIBUTIONS = ("fixed", "uniform", "exp")
+CHARGES = ("max_of", "sum", "actual")
+DRAWS = ("question", "attempt")
+ON_DISCONNECT = ("bill", "abort")
+
+PRESETS_FILE = Path(__file__).with_name("presets.yaml")
+
+
+class BadSwitch(ValueError):
+    """A switch that does not exist, or a value it cannot take; the message names both."""
+
+
+def _is(help_text: str, default: Any, *, low: float = 0, high: float | None = None, one_of: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"help": help_text, "low": low, "high": high, "one_of": one_of})
+
+
+def _share(help_text: str) -> Any:
+    return _is(help_text, 0.0, high=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What may be set by flag, by preset, and in mid-run. Probabilities are of questions unless said otherwise."""
+
+    model: str = _is("model name served and accepted", "simulated-teacher")
+    reasoning: str = _is("where the reasoning goes", "reasoning_content", one_of=REASONING_PLACES)
+    styles: int = _is("ways of wording the same solution; samples of one prompt differ only above 1", 1, low=1)
+    context_tokens: int = _is("prompt and max_tokens together may not exceed this", 131072, low=1)
+
+    rpm: float = _is("requests a minute, continuously refilled; 0 = no limit", 0.0)
+    tpm: float = _is("tokens a minute, continuously refilled; 0 = no limit", 0.0)
+    burst_seconds: float = _is("how many seconds of each limit a full bucket holds", 1.0, low=0.001)
+    concurrency: int = _is("requests in flight; 0 = no limit", 0)
+    charge: str = _is("tokens a request is charged: max_of (max_tokens, chars/4), sum, actual", "max_of", one_of=CHARGES)
+
+    latency: float = _is("seconds before an answer (the mean of its distribution)", 0.0)
+    latency_distribution: str = _is("drawn per question", "fixed", one_of=DISTRIBUTIONS)
+    tokens_per_second: float = _is("adds completion tokens / this to the latency; 0 = at once", 0.0)
+    filler_tokens: float = _is("further tokens of thinking aloud before the steps (the mean)", 0.0)
+    filler_distribution: str = _is("how filler_tokens is drawn", "fixed", one_of=DISTRIBUTIONS)
+    filler_drawn_per: str = _is("question: the same work for every client; attempt: fresh", "question", one_of=DRAWS)
+    on_disconnect: str = _is("a client that hangs up: bill the answer all the same, or abort it", "bill", one_of=ON_DISCONNECT)
+
+    wrong_answers: float = _share("last step and answer wrong")
+    wrong_reasoning: float = _share("a step wrong, the answer right")
+    truncated: float = _share("cut short with finish_reason length, whatever max_tokens says")
+    refusals: float = _share("refuses in words")
+    repeats: float = _share("loops over its last step")
+    exact_repeats: float = _share("the same text for every sample of the prompt that draws this")
+    near_duplicates: float = _share("that same text with one word more")
+    empty_content: float = _share("no content")
+    missing_usage: float = _share("no usage in the reply")
+    canaries: float = _share("a marked sentence in the content")
+    model_swaps: float = _share("the reply says it is from swapped_model")
+    swapped_model: str = _is("the name that model_swaps replies with", "simulated-teacher-mini")
+
+    server_errors: float = _share("per attempt: server_error_status instead of an answer, not billed")
+    server_error_status: int = _is("status of server_errors", 503, low=500, high=599)
+    resets_before: float = _share("per attempt: connection reset before anything is billed")
+    resets_after: float = _share("per attempt: connection reset after the answer was billed")
+    malformed: float = _share("per attempt: billed, status 200, JSON cut short")
+    stalls: float = _share("per attempt: stall_seconds before the answer")
+    stall_seconds: float = _is("length of a stall", 60.0)
+
+    storm_seconds: float = _is("429 to every request for this long from when it is set", 0.0)
+    storm_count: int = _is("429 to this many further requests", 0)
+    retry_after: float = _is("seconds that a storm or a full house asks to wait", 1.0)
+
+    def changed(self, values: Mapping[str, object]) -> Switches:
+        """These switches with some changed. BadSwitch names what is wrong."""
+        return replace(self, **{name: _checked(name, value) for name, value in values.items()})
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+SWITCHES = {switch.name: switch for switch in fields(Switches)}
+TYPES: dict[str, type | UnionType] = {name: kind for name, kind in get_type_hints(Switches).items() if name in SWITCHES}
+
+
+def _checked(name: str, value: object) -> object:
+    switch = SWITCHES.get(name)
+    if switch is None:
+        raise BadSwitch(f"no switch {name!r}: known are {', '.join(SWITCHES)}")
+    kind, meta = TYPES[name], switch.metadata
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, get_args(kind) or kind):
+        raise BadSwitch(f"switch {name}: {value!r} is not of type {getattr(kind, '__name__', kind)}")
+    if meta["one_of"] and value not in meta["one_of"]:
+        raise BadSwitch(f"switch {name}: {value!r} is none of {', '.join(meta['one_of'])}")
+    if isinstance(value, int | float):
+        high = meta["high"]
+        if not value >= meta["low"] or (high is not None and value > high) or value == float("inf"):
+            raise BadSwitch(f"switch {name}: {value!r} is not between {meta['low']} and {high if high is not None else 'any number'}")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Switches that change by themselves in mid-run: after so many chat requests, or so many seconds."""
+
+    after_requests: int | None
+    after_seconds: float | None
+    values: Mapping[str, object]
+
+
+def parse_change(values: Mapping[str, object]) -> Change:
+    """`{"after_requests": 100, "rpm": 60}`; exactly one of after_requests and after_seconds. BadSwitch otherwise."""
+    rest = dict(values)
+    requests, seconds = rest.pop("after_requests", None), rest.pop("after_seconds", None)
+    if (requests is None) == (seconds is None) or not rest:
+        raise BadSwitch(f"change {dict(values)!r}: give one of after_requests and after_seconds, and a switch")
+    if requests is not None and not isinstance(requests, int):
+        raise BadSwitch(f"change: after_requests is {requests!r}, not a whole number")
+    if seconds is not None and not isinstance(seconds, int | float):
+        raise BadSwitch(f"change: after_seconds is {seconds!r}, not a number")
+    Switches().changed(rest)
+    return Change(requests, None if seconds is None else float(seconds), rest)
+
+
+def presets() -> dict[str, dict[str, Any]]:
+    """The shipped presets by name: `about`, `source` and `switches`."""
+    loaded: dict[str, dict[str, Any]] = yaml.safe_load(PRESETS_FILE.read_text(encoding="utf-8"))
+    return loaded
+
+
+def preset(name: str) -> Switches:
+    """The switches of one shipped preset. BadSwitch for an unknown name."""
+    known = presets()
+    if name not in known:
+        raise BadSwitch(f"no preset {name!r}: known are {', '.join(known)}")
+    return Switches().changed(known[name]["switches"])

@@ -1,0 +1,421 @@
+"""What one account's pool allows (pure): rates, slots, pauses, and when to give up. The clock is an argument.
+
+Rates are meters that refill continuously and may go into debt by one request (GCRA): over any time `t` at
+most `rate x t + burst + one request` is let through, a large request never starves, and nothing is clipped.
+They start empty, so a new authority never spends a burst that an old one has spent already.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from tasks.ask.reply import Dimension, HeaderLimit
+from warehouse.records import Outcome
+
+SAFETY = 0.99
+"""Share of a stated limit that is used."""
+BURST_S = 0.5
+"""Seconds of rate that may be saved up; providers enforce within 1 to 2 s."""
+LEASE_S = 0.5
+"""A permission that was not used by then is returned."""
+LOWERED = 0.8
+"""A 429 multiplies the rate by this, once for all requests sent before it."""
+RECOVERY_PER_S = 0.02
+"""What a lowered rate regains each second."""
+FEWER = 0.75
+"""An overloaded reply or a timeout multiplies the adaptive concurrency by this, once per cascade."""
+START_CONCURRENCY, MAX_CONCURRENCY = 32, 256
+"""Where nothing is stated: doubled per round of answers until the first loss, then one more per round."""
+STORM_AFTER = 10
+"""Failures in a row, with no answer between, after which one request at a time probes whether it is over."""
+PAUSE_S, MAX_PAUSE_S = 1.0, 30.0
+"""The pause after a 429 without Retry-After, doubled for each cascade in a row."""
+REJECTED_AT_FIRST = 20
+"""So many rejected requests before any answer mean that the recipe is wrong, not the rows."""
+REQUEST_TIMEOUT_S = 600.0
+"""After this long, the slots of a worker that fell silent are free again."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Per minute, and at once; None is unknown."""
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True)
+class RunTerms:
+    """What the pool must know of a run that asks through it."""
+
+    run_id: str
+    teacher: str
+    """As errors name it: name and endpoint."""
+    unreachable_after_s: float = 30.0
+    """No connection could be made for so long: stop."""
+    patience_s: float = 1800.0
+    """Nothing was answered for so long, in a storm of 429s or 503s: stop."""
+    request_timeout_s: float = REQUEST_TIMEOUT_S
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One request that brought no answer."""
+
+    outcome: Outcome
+    age_s: float
+    """Since it was sent. An age crosses machines; a time of their own clocks would not."""
+    sent: bool = True
+    """False: the connection failed before anything was sent."""
+    retry_after_s: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """How far a worker, or a run, is; only ever grows, but for `in_flight`."""
+
+    sent: int = 0
+    in_flight: int = 0
+    answered: int = 0
+    failed: int = 0
+    maybe_paid: int = 0
+    not_asked: int = 0
+    rate_limited: int = 0
+    overloaded: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float = 0.0
+
+    def __add__(self, other: "Counters") -> "Counters":
+        return Counters(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a worker says in one exchange; counts are since its last one, `counters` since its start."""
+
+    worker: str
+    run_id: str
+    wants: tuple[int, ...] = ()
+    """Tokens of the requests that wait for permission, the first in line first."""
+    in_flight: int = 0
+    unused_requests: int = 0
+    unused_tokens: int = 0
+    """Granted, and neither sent in time nor charged."""
+    answers: int = 0
+    failures: tuple[Failure, ...] = ()
+    limits: Mapping[Dimension, HeaderLimit] = field(default_factory=dict)
+    """From the newest response."""
+    counters: Counters = Counters()
+    leaving: bool = False
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a run must send nothing more."""
+
+    reason: str
+    failed: bool
+    """True: the run has failed; False: somebody asked it to stop."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a worker may do until its next exchange."""
+
+    requests: int
+    """So many of its `wants`, from the first."""
+    slots: int
+    """So many requests in flight at once; it may reuse a slot without asking."""
+    expires_in_s: float | None
+    """None: no rate is limited."""
+    hold_s: float = 0.0
+    """Send nothing for so long."""
+    storm: bool = False
+    stop: Stop | None = None
+
+
+class Meter:
+    """One rate: a level that refills continuously up to a burst, and lets a request through while above
+    zero."""
+
+    def __init__(self, per_minute: float, now: float) -> None:
+        self.per_minute = per_minute
+        self.level = 0.0
+        self._at = now
+
+    def refill(self, now: float, scale: float) -> None:
+        rate = self.per_minute / 60.0 * SAFETY
+        self.level = min(rate * BURST_S, self.level + rate * scale * max(0.0, now - self._at))
+        self._at = max(self._at, now)
+
+    def empty(self, until: float) -> None:
+        """Save nothing up before `until`; a debt stays."""
+        self.level = min(self.level, 0.0)
+        self._at = max(self._at, until)
+
+
+@dataclass
+class Seat:
+    """A worker at the table."""
+
+    run_id: str
+    assigned: int = 0
+    """Slots it may use, as of the last grant."""
+    held: int = 0
+    """Slots it may be using: a grant lowers it only once the next report shows that it has arrived."""
+    in_flight: int = 0
+    wanted: int = 0
+    seen: float = 0.0
+    counters: Counters = Counters()
+
+
+@dataclass
+class RunState:
+    """A run that asks through this pool."""
+
+    terms: RunTerms
+    stop: Stop | None = None
+    left: Counters = Counters()
+    """Of workers that have left."""
+    answers: int = 0
+    rejected: int = 0
+    seen: float = 0.0
+
+
+class Pool:
+    """The limits of one account and pool, shared by all workers of all runs. Not thread-safe: one owner
+    calls it."""
+
+    def __init__(self, limits: Limits, now: float, rng: random.Random) -> None:
+        self.stated = limits
+        self._rng = rng
+        self._meters: dict[Dimension, Meter] = {}
+        self._scale, self._scaled_at, self._lowered_at = 1.0, now, float("-inf")
+        self.hold_until = now
+        self._slots = float(limits.concurrency or START_CONCURRENCY)
+        self._max_slots = limits.concurrency or MAX_CONCURRENCY
+        self._lost, self._fewer_at = False, float("-inf")
+        self._seats: dict[str, Seat] = {}
+        self._runs: dict[str, RunState] = {}
+        self._failures_in_a_row = 0
+        self._pauses_in_a_row = 0
+        self._silent_since: float | None = None
+        self._only_unsent = True
+        self._set_rate("requests", limits.requests_per_minute, now)
+        self._set_rate("tokens", limits.tokens_per_minute, now)
+
+    @property
+    def storm(self) -> bool:
+        return self._failures_in_a_row >= STORM_AFTER
+
+    def open_run(self, terms: RunTerms, now: float) -> None:
+        """Let a run ask; opening it again renews it."""
+        self._runs[terms.run_id] = RunState(terms, seen=now)
+
+    def close_run(self, run_id: str, now: float) -> bool:
+        """End a run; True if no other run uses the pool. A run that was silent for its request timeout is
+        gone."""
+        self._runs.pop(run_id, None)
+        for name in [name for name, seat in self._seats.items() if seat.run_id == run_id]:
+            del self._seats[name]
+        return not any(now - run.seen < run.terms.request_timeout_s for run in self._runs.values())
+
+    def stop_run(self, run_id: str, reason: str) -> None:
+        """Have a run's workers stop within one exchange; the first reason stays."""
+        self._stop(run_id, Stop(reason, failed=False))
+
+    def exchange(self, report: Report, now: float) -> Grant:
+        """Take a worker's report and say what it may do next. Never waits."""
+        run = self._runs.get(report.run_id)
+        if run is None:
+            return Grant(0, 0, None, stop=Stop("the run has ended", failed=False))
+        run.seen = now
+        seat = self._take_seat(report, now)
+        self._recover(now)
+        self._return_unused(report, now)
+        self._learn(report.limits, now)
+        self._note_answers(run, report.answers)
+        for failure in report.failures:
+            self._note_failure(run, failure, now)
+        if report.leaving:
+            run.left += replace(report.counters, in_flight=0)
+            del self._seats[report.worker]
+        if report.leaving or run.stop:
+            return Grant(0, 0, None, stop=run.stop)
+        return self._grant(report, seat, now)
+
+    def snapshot(self, run_id: str, now: float) -> tuple[Counters, float, Stop | None]:
+        """A run's counters, for how long the pool pauses, and why it stops, if it does. Renews the run."""
+        run = self._runs.get(run_id)
+        if run is None:
+            return Counters(), 0.0, None
+        run.seen = now
+        seats = (seat.counters for seat in self._seats.values() if seat.run_id == run_id)
+        return sum(seats, run.left), max(0.0, self.hold_until - now), run.stop
+
+    # Rates
+
+    def _set_rate(self, dimension: Dimension, per_minute: float | None, now: float) -> None:
+        if per_minute is None:
+            return
+        meter = self._meters.setdefault(dimension, Meter(per_minute, now))
+        meter.per_minute = per_minute
+
+    def _learn(self, limits: Mapping[Dimension, HeaderLimit], now: float) -> None:
+        """Follow the newest headers, read as per minute; a limit stated in the registry is never exceeded."""
+        for dimension, header in limits.items():
+            stated = getattr(self.stated, f"{dimension}_per_minute")
+            self._set_rate(dimension, min(header.limit, stated or header.limit), now)
+
+    def _recover(self, now: float) -> None:
+        """Raise a lowered rate smoothly and refill the meters; nothing is saved up during a pause."""
+        since = max(self._scaled_at, min(self.hold_until, now))
+        self._scale = min(1.0, self._scale + RECOVERY_PER_S * max(0.0, now - since))
+        self._scaled_at = max(self._scaled_at, now)
+        for meter in self._meters.values():
+            meter.refill(now, self._scale)
+
+    def _return_unused(self, report: Report, now: float) -> None:
+        unused: dict[Dimension, int] = {"requests": report.unused_requests, "tokens": report.unused_tokens}
+        for dimension, meter in self._meters.items():
+            meter.level += unused[dimension]
+            if now < self.hold_until:
+                meter.empty(self.hold_until)
+
+    # What happened
+
+    def _note_answers(self, run: RunState, answers: int) -> None:
+        if not answers:
+            return
+        run.answers += answers
+        self._failures_in_a_row = self._pauses_in_a_row = 0
+        self._silent_since, self._only_unsent = None, True
+        if self._in_flight() >= self._slots / 2:  # an idle teacher proves nothing about a higher limit
+            self._slots = min(
+                self._max_slots, self._slots + (answers / self._slots if self._lost else answers)
+            )
+
+    def _note_failure(self, run: RunState, failure: Failure, now: float) -> None:
+        sent_at = now - failure.age_s
+        if failure.outcome == "unauthorised":
+            self._fail(run, f"{failure.error}; check the key and the account")
+        elif failure.outcome == "rejected":
+            run.rejected += 1
+            if not run.answers and run.rejected >= REJECTED_AT_FIRST:
+                self._fail(
+                    run, f"{failure.error} (to each of the first {run.rejected} requests); check the recipe"
+                )
+        elif failure.outcome in ("rate_limited", "overloaded", "timeout", "connection"):
+            self._note_trouble(run, failure, sent_at, now)
+
+    def _note_trouble(self, run: RunState, failure: Failure, sent_at: float, now: float) -> None:
+        self._failures_in_a_row += 1
+        self._silent_since = sent_at if self._silent_since is None else self._silent_since
+        self._only_unsent &= not failure.sent
+        if failure.outcome == "rate_limited":
+            self._lower(failure, sent_at, now)
+        if failure.outcome in ("overloaded", "timeout") or (
+            failure.outcome == "rate_limited" and not self._meters
+        ):
+            self._have_fewer(sent_at, now)
+        if failure.outcome == "overloaded" and (failure.retry_after_s or self.storm):
+            self._pause(failure.retry_after_s, now)
+        if failure.outcome == "connection" and self.storm:
+            self._pause(None, now, most=2.0)  # refused connections cost the teacher nothing; look often
+        self._lose_patience(run, failure, now)
+
+    def _lower(self, failure: Failure, sent_at: float, now: float) -> None:
+        """Pause for as long as the server says, and go on slower; once for all requests sent before."""
+        cascade = sent_at <= self._lowered_at
+        if not cascade:
+            self._lowered_at = now
+            self._scale *= LOWERED
+        if failure.retry_after_s is not None or not cascade:
+            self._pause(failure.retry_after_s, now)
+
+    def _pause(self, retry_after_s: float | None, now: float, most: float = MAX_PAUSE_S) -> None:
+        if retry_after_s is None:
+            if now < self.hold_until:
+                return
+            pause = min(most, PAUSE_S * 2.0 ** min(self._pauses_in_a_row, 10)) * self._rng.uniform(0.5, 1.0)
+            self._pauses_in_a_row += 1
+        else:
+            pause = retry_after_s * self._rng.uniform(
+                1.0, 1.05
+            )  # a minimum; not everybody back at one instant
+        self.hold_until = max(self.hold_until, now + pause)
+        for meter in self._meters.values():
+            meter.empty(self.hold_until)
+
+    def _have_fewer(self, sent_at: float, now: float) -> None:
+        if sent_at > self._fewer_at:
+            self._lost, self._fewer_at = True, now
+            self._slots = max(1.0, self._slots * FEWER)
+
+    def _lose_patience(self, run: RunState, failure: Failure, now: float) -> None:
+        silent = now - (self._silent_since if self._silent_since is not None else now)
+        if self._only_unsent and silent >= run.terms.unreachable_after_s:
+            self._fail(
+                run,
+                f"could not be reached for {silent:.0f} s ({failure.error}); start it, or correct base_url",
+            )
+        elif silent >= run.terms.patience_s:
+            self._fail(
+                run, f"has answered nothing for {silent:.0f} s (last: {failure.error}); run again later"
+            )
+
+    def _fail(self, run: RunState, what: str) -> None:
+        self._stop(run.terms.run_id, Stop(f"{run.terms.teacher}: {what}", failed=True))
+
+    def _stop(self, run_id: str, stop: Stop) -> None:
+        if run_id in self._runs and self._runs[run_id].stop is None:
+            self._runs[run_id].stop = stop
+
+    # Who may do what
+
+    def _take_seat(self, report: Report, now: float) -> Seat:
+        seat = self._seats.setdefault(report.worker, Seat(report.run_id))
+        seat.in_flight, seat.seen, seat.counters = report.in_flight, now, report.counters
+        seat.wanted = report.in_flight + len(report.wants)
+        seat.held = max(seat.assigned, report.in_flight)
+        for name, other in list(self._seats.items()):
+            run = self._runs.get(other.run_id)
+            if now - other.seen > (run.terms.request_timeout_s if run else 0.0):
+                del self._seats[name]
+        return seat
+
+    def _in_flight(self) -> int:
+        return sum(seat.in_flight for seat in self._seats.values())
+
+    def _grant(self, report: Report, seat: Seat, now: float) -> Grant:
+        hold = max(0.0, self.hold_until - now)
+        slots = self._assign(seat)
+        wants = () if hold else report.wants
+        if self.storm:
+            wants = wants[:1]
+        granted = self._permit(wants)
+        expires = LEASE_S if self._meters else None
+        return Grant(granted, slots, expires, hold, self.storm)
+
+    def _assign(self, seat: Seat) -> int:
+        """A fair share of the slots that others cannot be using."""
+        limit = 1 if self.storm else int(self._slots)
+        others = [other for other in self._seats.values() if other is not seat]
+        free = limit - sum(other.held for other in others)
+        askers = 1 + sum(1 for other in others if other.wanted)
+        unwanted = sum(max(0, limit // askers - other.wanted) for other in others if other.wanted)
+        share = max(1, -(-limit // askers) + unwanted)
+        before, seat.assigned = seat.assigned, max(0, min(share, free, seat.wanted))
+        seat.held = max(seat.assigned, before, seat.in_flight)
+        return seat.assigned
+
+    def _permit(self, wants: tuple[int, ...]) -> int:
+        for index, tokens in enumerate(wants):
+            if any(meter.level <= 0.0 for meter in self._meters.values()):
+                return index
+            for dimension, meter in self._meters.items():
+                meter.level -= tokens if dimension == "tokens" else 1
+        return len(wants)

@@ -1,0 +1,94 @@
+"""Find the final answer in what a teacher (or a student) wrote.
+
+Explicit forms win, and of several the last in the text: `<answer>X</answer>`, `\\boxed{X}`, `#### X`, `Answer: X`. Without one of these a
+sentence like "the answer is X" counts; without that the whole text is the answer. Only the last 20,000 characters are looked at, so that no
+text takes long.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Form = Literal["tag", "boxed", "hashes", "marker", "sentence", "whole"]
+
+_TAIL = 20_000
+_TAG = re.compile(r"<answer>(.{0,8000}?)</answer>", re.DOTALL | re.IGNORECASE)
+_HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
+_MARKER = re.compile(r"\banswers?(?:\*\*|__)?[ \t]{0,4}:(?:\*\*|__)?[ \t]{0,8}(?:\n\s{0,8})?([^\n]+)", re.IGNORECASE)
+_SENTENCE = re.compile(r"\banswer[ \t]+(?:is|equals|=|will be|would be)[ \t]*:?[ \t]*([^\n]+)", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
+_DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("__", "__"), ("`", "`"), ('"', '"'))
+
+
+@dataclass(frozen=True)
+class FinalAnswer:
+    """The final answer and the form in which it stood."""
+
+    text: str
+    form: Form
+
+
+def final_answer(text: str) -> FinalAnswer:
+    """The final answer of a text; of form `whole` where nothing marks one."""
+    tail = text[-_TAIL:]
+    explicit = list(_explicit(tail))
+    if explicit:
+        _, form, found = max(explicit)
+        return FinalAnswer(stripped(found), form)
+    if said := list(_SENTENCE.finditer(tail)):
+        return FinalAnswer(stripped(first_sentence(said[-1].group(1))), "sentence")
+    return FinalAnswer(stripped(tail), "whole")
+
+
+def _explicit(tail: str) -> Iterator[tuple[int, Form, str]]:
+    """The last of each explicit form, with where its content stands."""
+    for form, pattern in (("tag", _TAG), ("hashes", _HASHES), ("marker", _MARKER)):
+        if found := list(pattern.finditer(tail)):
+            yield found[-1].start(1), form, found[-1].group(1)  # type: ignore[misc]
+    if (boxed := last_boxed(tail)) is not None:
+        yield (boxed[0], "boxed", boxed[1])
+
+
+def last_boxed(text: str) -> tuple[int, str] | None:
+    """Where the content of the last closed `\\boxed{...}` or `\\fbox{...}` starts, and the content, by matching braces."""
+    end = len(text)
+    for _ in range(8):  # a handful of unclosed ones at the end may be passed over, no more
+        at = max(text.rfind("\\boxed", 0, end), text.rfind("\\fbox", 0, end))
+        if at < 0:
+            return None
+        opening = re.compile(r"\\f?boxed?\s{0,4}").match(text, at)
+        if opening and (content := _content(text, opening.end())) is not None:
+            return opening.end() + 1, content
+        end = at
+    return None
+
+
+def _content(text: str, at: int) -> str | None:
+    if text[at : at + 1] != "{":
+        return text[at : at + 1].strip() or None  # \boxed 5
+    depth = 0
+    for place in range(at, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if depth == 0:
+            return text[at + 1 : place]
+    return None
+
+
+def first_sentence(text: str) -> str:
+    """Text up to the first sentence end; a point inside a number is none."""
+    end = _SENTENCE_END.search(text)
+    return text[: end.start()] if end else text
+
+
+def stripped(text: str) -> str:
+    """Less surrounding space, Markdown, quotes, maths delimiters and a closing point."""
+    before = None
+    while before != text:
+        before = text
+        text = text.strip(" \t\r\n*").rstrip(".").strip()
+        for opening, closing in _DELIMITERS:
+            inner = text[len(opening) : -len(closing)]
+            if text.startswith(opening) and text.endswith(closing) and inner and opening not in inner:
+                text = inner
+    return text

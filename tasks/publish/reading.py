@@ -1,0 +1,49 @@
+"""Reading the warehouse for a publication: SQL files, batches of rows, and the connection's own temporary tables."""
+
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Any
+
+import pyarrow as pa
+
+Connection = Any
+"""What `warehouse.catalog.connect` gives; only the warehouse names its library."""
+
+
+def statement(name: str) -> str:
+    """The text of one of this station's SQL files."""
+    return (files("tasks.publish") / "sql" / f"{name}.sql").read_text()
+
+
+def batches(
+    connection: Connection, sql: str, parameters: Mapping[str, Any], rows: int = 1_000
+) -> Iterator[pa.RecordBatch]:
+    """Stream a query's rows; nothing else may run on this connection until the last one is taken."""
+    yield from connection.execute(sql, dict(parameters)).to_arrow_reader(rows)
+
+
+def one_row(connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The first row of a query, by column; LookupError if there is none."""
+    found = connection.execute(sql, dict(parameters or {})).to_arrow_table().slice(0, 1).to_pylist()
+    if not found:
+        raise LookupError("the query found no row")
+    return dict(found[0])
+
+
+def all_rows(connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Every row of a small query, by column."""
+    return list(connection.execute(sql, dict(parameters or {})).to_arrow_table().to_pylist())
+
+
+def create(connection: Connection, table: str, schema: pa.Schema) -> None:
+    """Make an empty temporary table, private to this connection."""
+    connection.register("rows_to_append", schema.empty_table())
+    connection.execute(f"create or replace temp table {table} as select * from rows_to_append")
+    connection.unregister("rows_to_append")
+
+
+def append(connection: Connection, table: str, rows: pa.Table) -> None:
+    """Add rows to a temporary table made by `create`."""
+    connection.register("rows_to_append", rows)
+    connection.execute(f"insert into {table} select * from rows_to_append")
+    connection.unregister("rows_to_append")

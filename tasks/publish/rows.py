@@ -1,0 +1,56 @@
+"""From a kept trace and its prompt to the row that is published, in TRL's conversational prompt-completion format (pure).
+
+The prompt is what a student will be asked with: the prompt's own messages under the recipe's system prompt and template,
+*without* the few-shot examples, which were there to steer the teacher. The completion is the teacher's answer with its
+reasoning, either in a field of its own or inside the content.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.ask.render import render_messages
+from tasks.ask.sampling import Ask
+from tasks.publish.publication import Form
+
+Row = dict[str, Any]
+
+
+def student_prompt(messages: Sequence[Mapping[str, str]], ask: Ask) -> list[dict[str, str]]:
+    """The messages that a student sees: what the teacher saw, less the examples."""
+    return render_messages(messages, ask.model_copy(update={"examples": ()}))
+
+
+def completion(reasoning: str | None, answer: str, form: Form) -> list[Row]:
+    """The assistant's message; without reasoning there is no tag, and no `reasoning_content`."""
+    if form == "field":
+        return [{"role": "assistant", "content": answer, "reasoning_content": reasoning or None}]
+    return [{"role": "assistant", "content": inline(reasoning, answer) if reasoning else answer}]
+
+
+def inline(reasoning: str, answer: str) -> str:
+    """Reasoning inside the content, as open reasoning models write it."""
+    return f"<think>\n{reasoning}\n</think>\n\n{answer}"
+
+
+def published_row(kept: Mapping[str, Any], ask: Ask, form: Form) -> Row:
+    """One row of a train or validation shard, from the columns that `kept_rows.sql` selects."""
+    return {
+        "prompt": student_prompt(kept["messages"], ask),
+        "completion": completion(kept["reasoning"], kept["answer"], form),
+        "reasoning": kept["reasoning"] or None,
+        "answer": kept["answer"],
+        "trace_id": kept["trace_id"],
+        "prompt_id": kept["prompt_id"],
+        "teacher": kept["teacher"],
+        "terms_id": kept["terms_id"],
+        "terms_sha256": kept["terms_sha256"],
+        "simulated": kept["simulated"],
+        "family": kept["family"],
+        "license": kept["license"],
+    }
+
+
+def heldout_row(prompt: Mapping[str, Any], ask: Ask) -> Row:
+    """One row of the held-out shard: a prompt to ask a student, and what is needed to check its answer."""
+    columns = ("prompt_id", "question", "reference", "verifier", "family", "metadata", "license")
+    return {"prompt": student_prompt(prompt["messages"], ask)} | {column: prompt[column] for column in columns}

@@ -1,0 +1,123 @@
+"""What registry files may say: a teacher's entry, a file of weights, a file of a route."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from tasks.right.licenses import checked
+from tasks.right.terms import (
+    NO_SECOND_CONTRACT,
+    SELF_HOSTED,
+    Attestation,
+    Condition,
+    Evidence,
+    Frozen,
+    Line,
+    Price,
+    Quota,
+    Reasoning,
+    Review,
+    RouteTerms,
+    Trainable,
+    WeightsTerms,
+)
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Host = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
+License = Annotated[Line, AfterValidator(checked)]
+
+
+def _endpoint(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("write a URL such as http://127.0.0.1:8000/v1")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("a URL holds no user, password or query: name the key's variable in api_key_env")
+    try:
+        parts.port  # noqa: B018  reading it checks it
+    except ValueError:
+        raise ValueError("the port is no number below 65536") from None
+    return url.rstrip("/")
+
+
+def _variable(name: str) -> str:
+    if not name.replace("_", "").isalnum() or name != name.upper() or name[0].isdigit() or not name.isascii():
+        raise ValueError(
+            "write the NAME of an environment variable (capitals, digits, underscores), never the key itself"
+        )
+    return name
+
+
+BaseUrl = Annotated[Line, AfterValidator(_endpoint)]
+Variable = Annotated[Line, AfterValidator(_variable)]
+
+
+class TeacherEntry(Frozen):
+    """A teacher as its user writes it: five lines for a server of one's own, more where more is known."""
+
+    name: Name
+    base_url: BaseUrl | None = None
+    model: Line | None = None
+    """The id sent with every request; one that a file of weights knows brings that file's terms along."""
+    license: License | None = None
+    """Of the weights, where no file of weights describes them."""
+    weights: Line | None = None
+    """Name of a file in `weights/`."""
+    route: Line = SELF_HOSTED
+    reviewed: Review | None = None
+    """Who read both contracts, and when. The simulated teacher needs none and its review is not looked at."""
+    attestations: tuple[Attestation, ...] = ()
+    outputs_trainable: Trainable | None = None
+    conditions: tuple[Condition, ...] = ()
+    evidence: Evidence | None = None
+    revision: Line | None = None
+    api_key_env: Variable | None = None
+    account: Line | None = None
+    pool: Line | None = None
+    quota: Quota = Quota()
+    price: Price | None = None
+    expected_models: tuple[Line, ...] | None = Field(default=None, min_length=1)
+    reasoning: Reasoning | None = None
+    simulated: bool = Field(default=False, strict=True)
+
+
+class WeightsFile(WeightsTerms):
+    """`weights/<name>.yaml`: one licence, and the models it is of."""
+
+    weights: Name
+    license: License
+    models: tuple[Line, ...] = Field(min_length=1)
+    """Ids, the first a plain one; later ones may be patterns with `*`. The longest pattern that fits an id wins."""
+    reasoning: Reasoning = "unknown"
+
+    @property
+    def terms(self) -> WeightsTerms:
+        """What a teacher carries of it."""
+        return WeightsTerms.model_validate({field: getattr(self, field) for field in WeightsTerms.model_fields})
+
+
+class RouteFile(RouteTerms):
+    """`routes/<name>.yaml`: one contract, and the hosts it is for."""
+
+    route: Name
+    license: License | None
+    hosts: tuple[Host, ...] = ()
+    """Each stands for itself and everything below it: whoever calls them must use this route."""
+    base_url: BaseUrl | None = None
+    api_key_env: Variable | None = None
+    maker_models: tuple[Line, ...] = ()
+    """Ids or patterns of models that the route's provider made itself: its terms are then the whole contract."""
+    serves: dict[Name, Line] = {}
+    """Models of others it hosts, as weights' name: the id to ask for. Their licence holds besides its terms."""
+
+    @model_validator(mode="after")
+    def _second_contract(self) -> "RouteFile":
+        if self.license is None and self.route not in NO_SECOND_CONTRACT:
+            raise ValueError("license is missing: a route of somebody else always has terms")
+        return self
+
+    @property
+    def terms(self) -> RouteTerms:
+        """What a teacher carries of it."""
+        return RouteTerms.model_validate({field: getattr(self, field) for field in RouteTerms.model_fields})

@@ -1,0 +1,276 @@
+"""The terms a teacher is asked under: its weights' licence, its route's contract, who reviewed both, and the facts
+of the student they bear on. Frozen models; nothing here decides anything.
+
+Two contracts govern every hosted call. An answer may be trained on only if the licence of the weights and the terms
+of the route both let it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal, cast
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Purpose = Literal["ask", "publish", "train"]
+Trainable = Literal["yes", "conditional", "no", "unknown"]
+EvidenceMark = Literal["primary", "secondary", "unverified"]
+Reasoning = Literal["raw", "none", "unknown"]
+TermsOf = Literal["weights", "route"]
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\r\n]+$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(3000, 1, 1))]
+Count = Annotated[int, Field(ge=1, le=2**53 - 1)]  # RFC 8785 has no larger whole numbers
+
+SELF_HOSTED = "self-hosted"
+SIMULATED_ROUTE = "simulated"
+SIMULATED_MODEL = "simulated-teacher"
+NO_SECOND_CONTRACT = (SELF_HOSTED, SIMULATED_ROUTE)
+"""Routes that are nobody else's service: only the licence of the weights governs."""
+
+
+class Frozen(BaseModel):
+    """Strict about fields, frozen once made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+
+class Quota(Frozen):
+    """Limits stated by the account; whatever is None is learned while asking."""
+
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Count | None = None
+    concurrency: Count | None = None
+
+
+class Price(Frozen):
+    """What a million tokens cost. `as_of` may be missing only for what costs nothing."""
+
+    usd_per_million_input: float = Field(ge=0)
+    usd_per_million_output: float = Field(ge=0)
+    as_of: Day | None = None
+
+    @model_validator(mode="after")
+    def _dated(self) -> "Price":
+        if self.as_of is None and (self.usd_per_million_input or self.usd_per_million_output):
+            raise ValueError("as_of is missing: say on which day the price was read")
+        return self
+
+
+class Evidence(Frozen):
+    """Where a claim about terms comes from. `retrieved` is the day the text read was captured."""
+
+    source: Line
+    retrieved: Day
+    mark: EvidenceMark
+    """primary: the text itself was read; secondary: a page about it; unverified: denies."""
+    quote: Line | None = None
+    text_sha256: Sha256 | None = None
+    """Of the text that was read, when a copy of it was at hand."""
+
+
+class StudentNamePrefix(Frozen):
+    """The student's name must begin with `prefix`."""
+
+    id: Literal["student_name_prefix"]
+    prefix: Line
+
+
+class Attribution(Frozen):
+    """`text` must be shown with the student."""
+
+    id: Literal["attribution"]
+    text: Line
+
+
+class Noncommercial(Frozen):
+    """The student must not be used commercially."""
+
+    id: Literal["noncommercial"]
+
+
+class FlowDown(Frozen):
+    """`document` must be passed on with the student."""
+
+    id: Literal["flow_down"]
+    document: Line
+
+
+class MaxMonthlyUsers(Frozen):
+    """At most `users` people a month may use what the student is part of."""
+
+    id: Literal["max_mau"]
+    users: Count
+
+
+class Agreement(Frozen):
+    """A statement no program can check: only a named person's attestation meets it."""
+
+    id: Literal["agreement"]
+    statement: Line
+
+
+Condition = Annotated[
+    StudentNamePrefix | Attribution | Noncommercial | FlowDown | MaxMonthlyUsers | Agreement,
+    Field(discriminator="id"),
+]
+
+
+class WeightsTerms(Frozen):
+    """What the licence of a model version says of training on its outputs."""
+
+    weights: Line
+    """Name of the registry entry, or of what stands in for one."""
+    license: Line
+    outputs_trainable: Trainable
+    conditions: tuple[Condition, ...] = ()
+    evidence: Evidence | None = None
+    basis: Line | None = None
+    """Why `outputs_trainable` holds where there is no evidence of its own: the row of the licence table."""
+    notes: Line | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "WeightsTerms":
+        _check_conditions(self.outputs_trainable, self.conditions)
+        return self
+
+
+class RouteTerms(Frozen):
+    """What the contract for reaching a model says of training on its outputs."""
+
+    route: Line
+    provider: Line
+    license: Line | None
+    """None: there is no second contract, as with a server of one's own."""
+    outputs_trainable: Trainable
+    conditions: tuple[Condition, ...] = ()
+    evidence: Evidence | None = None
+    notes: Line | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "RouteTerms":
+        _check_conditions(self.outputs_trainable, self.conditions)
+        return self
+
+
+class Review(Frozen):
+    """A named person read both contracts on a day and stands for them until it expires.
+
+    90 days by default, 365 at most: one provider's terms changed four times within nine months of 2025 and 2026.
+    """
+
+    by: Line
+    on: Day
+    expires_after_days: int = Field(default=90, ge=1, le=365)
+
+    @property
+    def expires_on(self) -> date:
+        """The first day on which the review no longer holds."""
+        return self.on + timedelta(days=self.expires_after_days)
+
+
+class Attestation(Frozen):
+    """A named person states that one condition of the weights' or the route's terms is kept; expires as a review does."""
+
+    of: TermsOf
+    condition: Literal[
+        "student_name_prefix", "attribution", "noncommercial", "flow_down", "max_mau", "agreement"
+    ]
+    by: Line
+    on: Day
+    expires_after_days: int = Field(default=90, ge=1, le=365)
+
+    @property
+    def expires_on(self) -> date:
+        """The first day on which the attestation no longer holds."""
+        return self.on + timedelta(days=self.expires_after_days)
+
+
+class StudentFacts(Frozen):
+    """What is known of the student; None is "not declared", never "no"."""
+
+    name: str | None = None
+    attributions: tuple[str, ...] | None = None
+    commercial: bool | None = None
+    documents: tuple[str, ...] | None = None
+    """Documents passed on with it, by the name the condition uses."""
+    monthly_users: int | None = Field(default=None, ge=0)
+
+
+class Teacher(Frozen):
+    """A model version asked over one route: endpoint, quota, price, and the terms it is asked under."""
+
+    name: str
+    model: str
+    revision: str | None = None
+    route: str
+    base_url: str
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key; the key itself is never written down."""
+    account: str
+    pool: str
+    quota: Quota = Quota()
+    price: Price | None = None
+    """None: unknown."""
+    expected_models: tuple[str, ...]
+    reasoning: Reasoning = "unknown"
+    simulated: bool = False
+    weights: WeightsTerms
+    route_terms: RouteTerms
+    review: Review | None = None
+    attestations: tuple[Attestation, ...] = ()
+    terms_id: str
+    terms_sha256: str
+
+    @property
+    def outputs_trainable(self) -> Trainable:
+        """The stricter of what both contracts say."""
+        order: tuple[Trainable, ...] = ("no", "unknown", "conditional", "yes")
+        return min(self.weights.outputs_trainable, self.route_terms.outputs_trainable, key=order.index)
+
+    @property
+    def conditions(self) -> tuple[tuple[TermsOf, Condition], ...]:
+        """Every condition, with whose it is."""
+        return tuple(("weights", condition) for condition in self.weights.conditions) + tuple(
+            ("route", condition) for condition in self.route_terms.conditions
+        )
+
+
+def canonical(record: Mapping[str, object]) -> bytes:
+    """The one spelling of a JSON record (RFC 8785), so that its hash means the record and not its spelling."""
+    return rfc8785.dumps(cast(dict[str, Any], record))
+
+
+def terms_sha256(weights: WeightsTerms, route: RouteTerms) -> str:
+    """Hash what both contracts say: names, licences, outputs_trainable, conditions, hashes of the texts.
+
+    A review is an act about terms, not a part of them: signing the same terms again keeps the hash, and with it
+    every answer already bought. The decision's record carries the review as it stood.
+    """
+    said = {"weights": _said(weights.weights, weights), "route": _said(route.route, route)}
+    return hashlib.sha256(canonical(said)).hexdigest()
+
+
+def terms_id(teacher: str, sha256: str) -> str:
+    """A name a person can read for one teacher's terms, e.g. `my-vllm.1f0c2d3e4a5b`."""
+    return f"{teacher}.{sha256[:12]}"
+
+
+def _said(name: str, terms: WeightsTerms | RouteTerms) -> dict[str, object]:
+    return {
+        "name": name,
+        "license": terms.license,
+        "outputs_trainable": terms.outputs_trainable,
+        "conditions": [condition.model_dump(mode="json") for condition in terms.conditions],
+        "text_sha256": terms.evidence.text_sha256 if terms.evidence else None,
+    }
+
+
+def _check_conditions(trainable: Trainable, conditions: Iterable[Condition]) -> None:
+    ids = [condition.id for condition in conditions]
+    if (trainable == "conditional") != bool(ids):
+        raise ValueError("conditions must be listed when outputs_trainable is conditional, and only then")
+    if len(ids) != len(set(ids)):
+        raise ValueError("conditions name the same id twice: an attestation could not say which one it means")

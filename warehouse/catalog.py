@@ -1,0 +1,213 @@
+"""The catalog: what exists. The line writes it in short transactions; people and tasks read a published copy.
+
+`transaction` opens `.catalog/catalog.duckdb` under the lock `catalog`, commits, closes it, and replaces `warehouse.duckdb` by
+rename. A reader keeps the file it opened, so it holds nobody up and sees one consistent snapshot. A marker file, made
+durable before the commit and removed after the rename, says that a commit is not yet published: whoever comes next does it.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from warehouse.errors import BadInput, Busy, RunFailed
+from warehouse.layout import DataRoot
+from warehouse.locks import hold
+from warehouse.migrations import applied_migrations, check_known, migrate, shipped_migrations
+from warehouse.parts import sync_folder, unwritable
+from warehouse.transaction import Transaction
+from warehouse.views import create_views, mirror_tables
+
+LOCK_WAIT = 30.0
+"""Seconds that a transaction waits for another one; a commit takes tens of milliseconds, so 30 s means a stuck holder."""
+
+PUBLISH_INTERVAL = 2.0
+"""Seconds between two publications that nobody asked for: what the promise to readers allows them to lag."""
+
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "TimeZone": "UTC",
+}
+"""No extension is ever fetched; every day is a UTC day."""
+
+__all__ = ["Transaction", "connect", "publish", "snapshot", "transaction"]
+
+
+@contextmanager
+def transaction(
+    root: DataRoot,
+    now: datetime,
+    *,
+    publish: Literal["soon", "now"] = "soon",
+    wait: float = LOCK_WAIT,
+    clock: Callable[[], float] = time.time,
+) -> Iterator[Transaction]:
+    """Change the catalog: commits when the block ends, rolls back when it raises.
+
+    Publishes after the commit; with `soon`, not if the last publication is younger than `PUBLISH_INTERVAL` by `clock` (then
+    the next transaction, `publish` or `connect` does it). Raises `Busy` after `wait` seconds, `BadInput` when the data root
+    was written by a newer version, `RunFailed` when the disk is full.
+    """
+    root.create()
+    with hold(root, "catalog", "a commit", now, wait):
+        with _open_catalog(root, now, wait) as connection:
+            connection.execute("begin transaction")
+            try:
+                yield Transaction(connection, now)
+                _mark_unpublished(root)
+                connection.execute("commit")
+            except BaseException:
+                _roll_back(connection)
+                raise
+        if publish == "now" or _is_due(root, clock()):
+            _replace_warehouse(root, clock())
+
+
+def publish(root: DataRoot) -> None:
+    """Publish what is committed, now. Also repairs what a killed commit left, and views of a data root that has moved."""
+    if not root.catalog.exists():
+        raise _no_warehouse(root)
+    now = datetime.now(UTC)
+    with hold(root, "catalog", "a publication", now, LOCK_WAIT):
+        with _open_catalog(root, now, LOCK_WAIT):
+            pass  # opening replays a log that a killed commit left, closing writes it into the file
+        _replace_warehouse(root, time.time())
+
+
+def connect(root: DataRoot) -> duckdb.DuckDBPyConnection:
+    """Open the warehouse read-only and up to date: what is committed and not yet published is published first.
+
+    Raises `BadInput` when there is no warehouse, or a newer version wrote it. A root that cannot be written is read as it is.
+    """
+    if _marker(root).exists() and os.access(root.locks, os.W_OK):
+        publish(root)
+    return snapshot(root)
+
+
+def snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
+    """Open the warehouse read-only as it was last published: never waits for anybody.
+
+    The file is attached to a new in-memory database, because a process that opens one path twice gets the first
+    opening's file again, and would never see what was renamed over it.
+    """
+    if not root.warehouse.exists():
+        raise _no_warehouse(root)
+    connection = duckdb.connect(":memory:", config={**CONFIG, "temp_directory": str(root.path / ".scratch" / "duckdb")})
+    try:
+        connection.execute(f"attach {_literal(root.warehouse)} as warehouse (read_only)")
+        connection.execute("use warehouse")
+        check_known(applied_migrations(connection), shipped_migrations(), str(root.path))
+        home = connection.execute("select path from store.home").fetchone()
+        if home != (str(root.path.resolve()),):
+            mirror_tables(connection)
+            create_views(connection, root.path.resolve())
+    except duckdb.Error as error:
+        connection.close()
+        raise _unreadable(root.warehouse, error) from error
+    except BadInput:
+        connection.close()
+        raise
+    return connection
+
+
+def _no_warehouse(root: DataRoot) -> BadInput:
+    return BadInput(f"no warehouse in {root.path}: run `still demo`, or `still run RECIPE`, to make one")
+
+
+def _unreadable(path: Path, error: duckdb.Error) -> BadInput:
+    return BadInput(f"cannot open {path}: {str(error).splitlines()[0]}: it may have been written by a newer version")
+
+
+@contextmanager
+def _open_catalog(root: DataRoot, now: datetime, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    with closing(_connect_catalog(root, time.monotonic() + wait)) as connection:
+        try:
+            migrate(connection, shipped_migrations(), str(root.path), now)
+            yield connection
+        except (duckdb.IOException, duckdb.FatalException) as error:
+            line = str(error).splitlines()[0]
+            raise RunFailed(f"cannot write {root.catalog}: {line}: make room or mend the disk, then run again") from error
+
+
+def _connect_catalog(root: DataRoot, deadline: float) -> duckdb.DuckDBPyConnection:
+    """Open the catalog; our own lock is held, so a lock of DuckDB's is a person's who opened the file by hand."""
+    while True:
+        try:
+            return duckdb.connect(str(root.catalog), config=CONFIG)
+        except duckdb.IOException as error:
+            line = str(error).splitlines()[0]
+            if "Could not set lock" not in line:
+                raise _unreadable(root.catalog, error) from error
+            if time.monotonic() >= deadline:
+                raise Busy(f"{line}: close it there; `warehouse.duckdb` is the file to read") from error
+        time.sleep(0.1)
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("rollback")
+    except duckdb.TransactionException:
+        return  # a failed commit has already ended the transaction
+
+
+def _marker(root: DataRoot) -> Path:
+    return root.catalog.parent / "unpublished"
+
+
+def _mark_unpublished(root: DataRoot) -> None:
+    if not _marker(root).exists():
+        _marker(root).touch()
+        sync_folder(root.catalog.parent)
+
+
+def _is_due(root: DataRoot, at: float) -> bool:
+    if not root.warehouse.exists():
+        return True
+    return not 0 <= at - root.warehouse.stat().st_mtime < PUBLISH_INTERVAL
+
+
+def _replace_warehouse(root: DataRoot, at: float) -> None:
+    """Copy the closed catalog, set its views, and rename it over `warehouse.duckdb`. The lock is held."""
+    copy = root.catalog.parent / "next.duckdb"
+    log = copy.with_name("next.duckdb.wal")
+    try:
+        log.unlink(missing_ok=True)  # of a publication that was killed
+        copy.unlink(missing_ok=True)
+        shutil.copyfile(root.catalog, copy)
+        with closing(duckdb.connect(str(copy), config=CONFIG)) as connection:
+            create_views(connection, root.path.resolve())
+            connection.execute("create or replace table store.home as select ? as path", [str(root.path.resolve())])
+        _swap_in(root, copy, at)
+    except OSError as error:
+        copy.unlink(missing_ok=True)
+        raise RunFailed(unwritable(root.warehouse, error)) from error
+    except duckdb.IOException as error:
+        copy.unlink(missing_ok=True)
+        line = str(error).splitlines()[0]
+        raise RunFailed(f"cannot publish {root.warehouse}: {line}: everything is committed; run again") from error
+
+
+def _swap_in(root: DataRoot, copy: Path, at: float) -> None:
+    copy.chmod(0o444)
+    os.utime(copy, (at, at))  # the time that the next transaction measures its interval from
+    descriptor = os.open(copy, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    # A log beside the new file would make every open of it fail; it belongs to somebody who opened the old one for writing.
+    root.warehouse.with_name("warehouse.duckdb.wal").unlink(missing_ok=True)
+    os.replace(copy, root.warehouse)
+    sync_folder(root.path)
+    _marker(root).unlink(missing_ok=True)
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

@@ -1,0 +1,125 @@
+"""Parquet shards of a version: their schemas, their names, and a writer that gives the same bytes for the same rows.
+
+The bytes depend on the rows and on the pyarrow version alone: row groups hold a fixed number of rows however the rows
+arrive, every writer setting is stated here, and no time or path goes in.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from warehouse.errors import RunFailed
+from warehouse.manifest import file_sha256
+from warehouse.parts import sync_folder, unwritable
+from warehouse.records import MESSAGES
+
+ROW_GROUP = 1_000  # rows; a reasoning trace is 5-60 KB, so a group is 5-60 MB before compression
+
+_IDENTITY = [
+    ("trace_id", pa.string()),
+    ("prompt_id", pa.string()),
+    ("teacher", pa.string()),
+    ("terms_id", pa.string()),
+    ("terms_sha256", pa.string()),
+    ("simulated", pa.bool_()),
+    ("family", pa.string()),
+    ("license", pa.string()),
+]
+_REASONING_MESSAGES = pa.list_(
+    pa.struct([("role", pa.string()), ("content", pa.string()), ("reasoning_content", pa.string())])
+)
+
+ROWS = {  # of train and validation shards, by the form that the reasoning has
+    form: pa.schema(
+        [("prompt", MESSAGES), ("completion", completion), ("reasoning", pa.string()), ("answer", pa.string()), *_IDENTITY]
+    )
+    for form, completion in (("field", _REASONING_MESSAGES), ("inline", MESSAGES))
+}
+
+HELDOUT = pa.schema(  # prompts of the validation side, to evaluate students on
+    [
+        ("prompt", MESSAGES),
+        ("prompt_id", pa.string()),
+        ("question", pa.string()),
+        ("reference", pa.string()),
+        ("verifier", pa.string()),
+        ("family", pa.string()),
+        ("metadata", pa.string()),
+        ("license", pa.string()),
+    ]
+)
+
+_DICTIONARY = ["teacher", "terms_id", "terms_sha256", "family", "license", "verifier"]  # few values, many rows
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """A shard that is complete on disk."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def shard_name(split: str, index: int, total: int) -> str:
+    """Name a shard as `datasets` and the Hub do: `train-00000-of-00004.parquet`."""
+    return f"{split}-{index:05d}-of-{total:05d}.parquet"
+
+
+def write_shard(path: Path, schema: pa.Schema, rows: Iterable[Mapping[str, object]]) -> ShardFile:
+    """Write rows to `path`, durably; RunFailed when that cannot be done (a full disk), with no unfinished file left."""
+    with _written(path) as file:
+        count = _write_groups(file, schema, iter(rows))
+    return ShardFile(path.name, count, path.stat().st_size, file_sha256(path))
+
+
+def write_text(path: Path, data: bytes) -> str:
+    """Write a small file beside the shards, as durably, and return its SHA-256."""
+    with _written(path) as file:
+        file.write(data)
+    return file_sha256(path)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name once it is complete and on the disk."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise RunFailed(unwritable(path, error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_groups(file: BinaryIO, schema: pa.Schema, rows: Iterator[Mapping[str, object]]) -> int:
+    written = 0
+    with pq.ParquetWriter(
+        file,
+        schema,
+        version="2.6",
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=_DICTIONARY,
+        data_page_version="1.0",
+        data_page_size=1 << 20,
+        write_statistics=True,
+        store_schema=True,
+    ) as writer:
+        while group := list(islice(rows, ROW_GROUP)):
+            writer.write_table(pa.Table.from_pylist(group, schema=schema), row_group_size=ROW_GROUP)
+            written += len(group)
+    return written

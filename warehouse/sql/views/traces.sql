@@ -1,0 +1,74 @@
+-- Every parsed response once. Two attempts may bring the same text for one request key, and with it the same trace_id;
+-- the first received is shown. The choice is made on narrow columns, so that the texts are never sorted.
+create or replace view traces as
+select
+    trace_id,
+    attempt_id,
+    request_key,
+    prompt_id,
+    sample_index,
+    teacher,
+    route,
+    teacher_model,
+    teacher_revision,
+    terms_id,
+    terms_sha256,
+    decision_id,
+    simulated,
+    served_model,
+    system_fingerprint,
+    run_id,
+    outcome,
+    reasoning,
+    reasoning_source,
+    answer,
+    content,
+    finish_reason,
+    max_tokens,
+    prompt_tokens,
+    completion_tokens,
+    reasoning_tokens,
+    usage_source,
+    cost_usd,
+    latency_s,
+    received_at,
+    text_hash
+from store.traces_parquet
+semi join (
+    select trace_id, arg_min(attempt_id, (received_at, attempt_id)) as attempt_id
+    from store.traces_parquet
+    group by trace_id
+) using (trace_id, attempt_id);
+
+comment on view traces is 'Every parsed response of a teacher: reasoning, answer, usage, and under which terms it was given.';
+comment on column traces.trace_id is 'Key: content hash of request key, reasoning, content and finish reason';
+comment on column traces.attempt_id is 'The attempt that brought it: attempts.attempt_id';
+comment on column traces.request_key is 'Hash of model, revision, route, rendered request less max_tokens, and sample index';
+comment on column traces.prompt_id is 'The prompt: prompts.prompt_id';
+comment on column traces.sample_index is 'Which of the samples wanted for the prompt, from 0';
+comment on column traces.teacher is 'The registry''s name of the teacher';
+comment on column traces.route is 'How the model was reached';
+comment on column traces.teacher_model is 'Model id that was asked for';
+comment on column traces.teacher_revision is 'Revision that the registry states';
+comment on column traces.terms_id is 'Name of the terms it was asked under';
+comment on column traces.terms_sha256 is 'Hash of those terms: terms.terms_sha256';
+comment on column traces.decision_id is 'The gate''s decision that let it be asked';
+comment on column traces.simulated is 'True for the simulated teacher';
+comment on column traces.served_model is 'Model id in the response';
+comment on column traces.system_fingerprint is 'The server''s fingerprint in the response';
+comment on column traces.run_id is 'The run that asked: runs.run_id';
+comment on column traces.outcome is 'ok, truncated, refused or empty';
+comment on column traces.reasoning is 'The reasoning, whatever the server calls it';
+comment on column traces.reasoning_source is 'Where it was found: field, tags or none';
+comment on column traces.answer is 'The content less the reasoning';
+comment on column traces.content is 'The content as the server gave it';
+comment on column traces.finish_reason is 'As the server gave it';
+comment on column traces.max_tokens is 'The cap that was asked for';
+comment on column traces.prompt_tokens is 'Tokens of the request';
+comment on column traces.completion_tokens is 'Tokens of the response, reasoning included';
+comment on column traces.reasoning_tokens is 'Tokens of the reasoning, where reported';
+comment on column traces.usage_source is 'reported, estimated or unknown';
+comment on column traces.cost_usd is 'Dollars; null when the price is unknown';
+comment on column traces.latency_s is 'Seconds from sent to received';
+comment on column traces.received_at is 'When the response was complete, UTC';
+comment on column traces.text_hash is 'Hash of normalised reasoning and answer: exact duplicates share it';
