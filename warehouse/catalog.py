@@ -1,15 +1,16 @@
 """The catalog: what exists. The line writes it in short transactions; people and tasks read a published copy.
 
-`transaction` opens `.catalog/catalog.duckdb` under the lock `catalog`, commits, closes it, and replaces `warehouse.duckdb` by
-rename. A reader keeps the file it opened, so it holds nobody up and sees one consistent snapshot. A marker file, made
-durable before the commit and removed after the rename, says that a commit is not yet published: whoever comes next does it.
+`transaction` opens `.catalog/catalog.duckdb` under the lock `catalog`, commits, closes it, and replaces
+`warehouse.duckdb` by rename. A reader keeps the file it opened, so it holds nobody up and sees one
+consistent snapshot. A marker file, made durable before the commit and removed after the rename, says that a
+commit is not yet published: whoever comes next does it.
 """
 
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -25,7 +26,7 @@ from warehouse.transaction import Transaction
 from warehouse.views import create_views, mirror_tables
 
 LOCK_WAIT = 30.0
-"""Seconds that a transaction waits for another one; a commit takes tens of milliseconds, so 30 s means a stuck holder."""
+"""Seconds a transaction waits for another; a commit takes tens of milliseconds, so 30 s is a stuck holder."""
 
 PUBLISH_INTERVAL = 2.0
 """Seconds between two publications that nobody asked for: what the promise to readers allows them to lag."""
@@ -33,11 +34,10 @@ PUBLISH_INTERVAL = 2.0
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
-    "TimeZone": "UTC",
 }
-"""No extension is ever fetched; every day is a UTC day."""
+"""No extension is ever fetched."""
 
-__all__ = ["Transaction", "connect", "publish", "snapshot", "transaction"]
+__all__ = ["Transaction", "connect", "fresh_snapshot", "publish", "snapshot", "transaction"]
 
 
 @contextmanager
@@ -51,9 +51,9 @@ def transaction(
 ) -> Iterator[Transaction]:
     """Change the catalog: commits when the block ends, rolls back when it raises.
 
-    Publishes after the commit; with `soon`, not if the last publication is younger than `PUBLISH_INTERVAL` by `clock` (then
-    the next transaction, `publish` or `connect` does it). Raises `Busy` after `wait` seconds, `BadInput` when the data root
-    was written by a newer version, `RunFailed` when the disk is full.
+    Publishes after the commit; with `soon`, not if the last publication is younger than `PUBLISH_INTERVAL` by
+    `clock` (then the next transaction, `publish` or `connect` does it). Raises `Busy` after `wait` seconds,
+    `BadInput` when the data root was written by a newer version, `RunFailed` when the disk is full.
     """
     root.create()
     with hold(root, "catalog", "a commit", now, wait):
@@ -71,41 +71,55 @@ def transaction(
 
 
 def publish(root: DataRoot) -> None:
-    """Publish what is committed, now. Also repairs what a killed commit left, and views of a data root that has moved."""
+    """Publish what is committed, now; repairs what a killed commit left, and views of a root that has moved."""
     if not root.catalog.exists():
         raise _no_warehouse(root)
+    _publish(root, LOCK_WAIT)
+
+
+def _publish(root: DataRoot, wait: float) -> None:
     now = datetime.now(UTC)
-    with hold(root, "catalog", "a publication", now, LOCK_WAIT):
-        with _open_catalog(root, now, LOCK_WAIT):
+    with hold(root, "catalog", "a publication", now, wait):
+        with _open_catalog(root, now, wait):
             pass  # opening replays a log that a killed commit left, closing writes it into the file
         _replace_warehouse(root, time.time())
 
 
 def connect(root: DataRoot) -> duckdb.DuckDBPyConnection:
-    """Open the warehouse read-only and up to date: what is committed and not yet published is published first.
+    """Open the warehouse read-only and up to date: what is committed and unpublished is published first.
 
-    Raises `BadInput` when there is no warehouse, or a newer version wrote it. A root that cannot be written is read as it is.
+    Raises `BadInput` when there is no warehouse, or a newer version wrote it. A root that this user cannot
+    write is read as it is.
     """
-    if _marker(root).exists() and os.access(root.locks, os.W_OK):
-        publish(root)
+    if _has_unpublished(root):
+        _publish(root, LOCK_WAIT)
+    return snapshot(root)
+
+
+def fresh_snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
+    """Like `connect`, for a person who looks: where somebody is just committing, what was last published will do."""
+    if _has_unpublished(root):
+        with suppress(Busy):
+            _publish(root, wait=0.0)
     return snapshot(root)
 
 
 def snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
     """Open the warehouse read-only as it was last published: never waits for anybody.
 
-    The file is attached to a new in-memory database, because a process that opens one path twice gets the first
-    opening's file again, and would never see what was renamed over it.
+    The file is attached to a new in-memory database, so that many connections of one process can each hold
+    the file of their own time, and a moved root can have its views made anew over read-only tables.
     """
     if not root.warehouse.exists():
         raise _no_warehouse(root)
-    connection = duckdb.connect(":memory:", config={**CONFIG, "temp_directory": str(root.path / ".scratch" / "duckdb")})
+    connection = _open(":memory:")
     try:
+        connection.execute(f"set temp_directory = {_literal(root.path / '.scratch' / 'duckdb')}")
         connection.execute(f"attach {_literal(root.warehouse)} as warehouse (read_only)")
         connection.execute("use warehouse")
         check_known(applied_migrations(connection), shipped_migrations(), str(root.path))
-        home = connection.execute("select path from store.home").fetchone()
-        if home != (str(root.path.resolve()),):
+        home = connection.execute("select path from store.home").fetchall()
+        if home != [(str(root.path.resolve()),)]:
             mirror_tables(connection)
             create_views(connection, root.path.resolve())
     except duckdb.Error as error:
@@ -122,7 +136,9 @@ def _no_warehouse(root: DataRoot) -> BadInput:
 
 
 def _unreadable(path: Path, error: duckdb.Error) -> BadInput:
-    return BadInput(f"cannot open {path}: {str(error).splitlines()[0]}: it may have been written by a newer version")
+    return BadInput(
+        f"cannot open {path}: {str(error).splitlines()[0]}: it may have been written by a newer version"
+    )
 
 
 @contextmanager
@@ -133,14 +149,22 @@ def _open_catalog(root: DataRoot, now: datetime, wait: float) -> Iterator[duckdb
             yield connection
         except (duckdb.IOException, duckdb.FatalException) as error:
             line = str(error).splitlines()[0]
-            raise RunFailed(f"cannot write {root.catalog}: {line}: make room or mend the disk, then run again") from error
+            raise RunFailed(
+                f"cannot write {root.catalog}: {line}: make room or mend the disk, then run again"
+            ) from error
+
+
+def _open(database: str) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(database, config=CONFIG)
+    connection.execute("set TimeZone = 'UTC'")  # whatever the machine's, so that every day is a UTC day
+    return connection
 
 
 def _connect_catalog(root: DataRoot, deadline: float) -> duckdb.DuckDBPyConnection:
-    """Open the catalog; our own lock is held, so a lock of DuckDB's is a person's who opened the file by hand."""
+    """Open the catalog. Our own lock is held: a lock of DuckDB's is of a person who opened it by hand."""
     while True:
         try:
-            return duckdb.connect(str(root.catalog), config=CONFIG)
+            return _open(str(root.catalog))
         except duckdb.IOException as error:
             line = str(error).splitlines()[0]
             if "Could not set lock" not in line:
@@ -159,6 +183,11 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _marker(root: DataRoot) -> Path:
     return root.catalog.parent / "unpublished"
+
+
+def _has_unpublished(root: DataRoot) -> bool:
+    """Whether a commit waits to be published, and this user may do it."""
+    return _marker(root).exists() and os.access(root.locks, os.W_OK)
 
 
 def _mark_unpublished(root: DataRoot) -> None:
@@ -181,9 +210,11 @@ def _replace_warehouse(root: DataRoot, at: float) -> None:
         log.unlink(missing_ok=True)  # of a publication that was killed
         copy.unlink(missing_ok=True)
         shutil.copyfile(root.catalog, copy)
-        with closing(duckdb.connect(str(copy), config=CONFIG)) as connection:
+        with closing(_open(str(copy))) as connection:
             create_views(connection, root.path.resolve())
-            connection.execute("create or replace table store.home as select ? as path", [str(root.path.resolve())])
+            connection.execute(
+                "create or replace table store.home as select ? as path", [str(root.path.resolve())]
+            )
         _swap_in(root, copy, at)
     except OSError as error:
         copy.unlink(missing_ok=True)
@@ -191,7 +222,9 @@ def _replace_warehouse(root: DataRoot, at: float) -> None:
     except duckdb.IOException as error:
         copy.unlink(missing_ok=True)
         line = str(error).splitlines()[0]
-        raise RunFailed(f"cannot publish {root.warehouse}: {line}: everything is committed; run again") from error
+        raise RunFailed(
+            f"cannot publish {root.warehouse}: {line}: everything is committed; run again"
+        ) from error
 
 
 def _swap_in(root: DataRoot, copy: Path, at: float) -> None:
@@ -202,7 +235,7 @@ def _swap_in(root: DataRoot, copy: Path, at: float) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    # A log beside the new file would make every open of it fail; it belongs to somebody who opened the old one for writing.
+    # A log beside the new file would make every open of it fail; one is there if somebody wrote to the old file.
     root.warehouse.with_name("warehouse.duckdb.wal").unlink(missing_ok=True)
     os.replace(copy, root.warehouse)
     sync_folder(root.path)

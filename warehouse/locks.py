@@ -1,7 +1,8 @@
 """Locks of a data root: one `flock` a name, whose file says who holds it.
 
-The kernel drops a `flock` when its holder dies, however it dies, so no lock is ever stale; the text in the file is only
-there for the message. Lock files are never deleted: a deleted file's lock and a new file's lock would not see each other.
+The kernel drops a `flock` when its holder dies, however it dies, so no lock is ever stale; the text in the
+file is only there for the message. Lock files are never deleted: the lock of a deleted file and that of a
+new one would not see each other.
 """
 
 import fcntl
@@ -18,15 +19,17 @@ from warehouse.errors import Busy, RunFailed
 from warehouse.layout import DataRoot
 
 _POLL = 0.02  # seconds between two tries
-_PROBE = 0.1  # a `holder` that looks at a free lock has it for microseconds; a `hold` outlasts that before it says busy
+_PROBE = (
+    0.1  # a look by `holder` takes a free lock for microseconds; `hold` outlasts that before it says busy
+)
 
 
 @contextmanager
 def hold(root: DataRoot, name: str, purpose: str, now: datetime, wait: float = 0.0) -> Iterator[None]:
     """Hold the lock `name` of this data root for a `with` block, across processes and threads.
 
-    Waits up to `wait` seconds, then raises `Busy`, which names the holder. Not re-entrant: a second `hold` of the same name
-    in one process waits like any other.
+    Waits up to `wait` seconds, then raises `Busy`, which names the holder. Not re-entrant: a second `hold`
+    of the same name in one process waits like any other.
     """
     path = _lock_file(root, name)
     descriptor = _open(path)
@@ -70,7 +73,9 @@ def _open(path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise RunFailed(f"cannot open the lock {path}: {error.strerror}: check who owns the data root") from error
+        raise RunFailed(
+            f"cannot open the lock {path}: {error.strerror}: check who owns the data root"
+        ) from error
 
 
 def _acquire(descriptor: int, root: DataRoot, name: str, wait: float) -> None:

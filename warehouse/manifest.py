@@ -131,12 +131,16 @@ def from_json(data: bytes, path: Path) -> Manifest:
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path} is not a manifest: restore the file or publish again") from error
     if not isinstance(found, int) or found > FORMAT:
-        raise BadInput(f"{path} has manifest format {found!r}, this code reads up to {FORMAT}: upgrade stillhouse")
+        raise BadInput(
+            f"{path} has manifest format {found!r}, this code reads up to {FORMAT}: upgrade stillhouse"
+        )
     try:
         return _MANIFEST.validate_python(fields)
     except ValidationError as error:
         where = ".".join(str(step) for step in error.errors()[0]["loc"])
-        raise BadInput(f"{path} is not a manifest (field {where}): restore the file or publish again") from error
+        raise BadInput(
+            f"{path} is not a manifest (field {where}): restore the file or publish again"
+        ) from error
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -145,7 +149,9 @@ def load_manifest(folder: Path) -> Manifest:
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise BadInput(f"no version at {folder}: {MANIFEST} is missing; `still versions` lists what is there") from error
+        raise BadInput(
+            f"no version at {folder}: {MANIFEST} is missing; `still versions` lists what is there"
+        ) from error
     return from_json(data, path)
 
 
@@ -167,7 +173,9 @@ def _check_file(path: Path, expected: str, version: str) -> None:
     except FileNotFoundError as error:
         raise BadInput(f"{path} is missing from {version}: {remedy}") from error
     if found != expected:
-        raise BadInput(f"{path} of {version} has changed: expected sha256 {expected}, found {found}: {remedy}")
+        raise BadInput(
+            f"{path} of {version} has changed: expected sha256 {expected}, found {found}: {remedy}"
+        )
 
 
 def file_sha256(path: Path) -> str:

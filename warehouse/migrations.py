@@ -1,7 +1,7 @@
-"""Migrations of the catalog's tables: numbered, forward only, each in one transaction with the record that it ran.
+"""Migrations of the catalog's tables: numbered, forward only, each in one transaction with its record.
 
-A file that was applied is never edited (its checksum is kept), and a catalog that knows more files than this code stops.
-Views are not migrated: they are made anew at every publication.
+A file that was applied is never edited (its checksum is kept), and a catalog that knows more files than
+this code stops. Views are not migrated: they are made anew at every publication.
 """
 
 import hashlib
@@ -42,8 +42,10 @@ def shipped_migrations() -> tuple[Migration, ...]:
     return tuple(sorted(found, key=lambda migration: migration.name))
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, migrations: tuple[Migration, ...], where: str, now: datetime) -> None:
-    """Bring the tables up to date. Raises `BadInput` when the catalog is newer than the code or a file was edited."""
+def migrate(
+    connection: duckdb.DuckDBPyConnection, migrations: tuple[Migration, ...], where: str, now: datetime
+) -> None:
+    """Bring the tables up to date; `BadInput` when the catalog is newer than the code or a file was edited."""
     connection.execute(MIGRATIONS_TABLE)
     applied = applied_migrations(connection)
     check_known(applied, migrations, where)
@@ -62,16 +64,22 @@ def check_known(applied: dict[str, str], migrations: tuple[Migration, ...], wher
     known = {migration.name: migration.sha256 for migration in migrations}
     for name, sha256 in applied.items():
         if name not in known:
-            raise BadInput(f"{where} was written by a newer Stillhouse (migration {name}): upgrade Stillhouse to use it")
+            raise BadInput(
+                f"{where} was written by a newer Stillhouse (migration {name}): upgrade Stillhouse to use it"
+            )
         if known[name] != sha256:
-            raise BadInput(f"migration {name} was edited after it was applied to {where}: restore it, and add a new one")
+            raise BadInput(
+                f"migration {name} was edited after it was applied to {where}: restore it, and add a new one"
+            )
 
 
 def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration, now: datetime) -> None:
     connection.execute("begin transaction")
     try:
         connection.execute(migration.sql)
-        connection.execute("insert into store.migration values (?, ?, ?)", [migration.name, migration.sha256, now])
+        connection.execute(
+            "insert into store.migration values (?, ?, ?)", [migration.name, migration.sha256, now]
+        )
         connection.execute("commit")
     except duckdb.Error:
         connection.execute("rollback")

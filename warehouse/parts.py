@@ -1,4 +1,4 @@
-"""Writing Parquet parts: a file that has its final name is complete, checked against its schema, and on the disk.
+"""Writing Parquet parts: a file that has its final name is complete, fits its schema, and is on the disk.
 
 A part exists for readers once a transaction has listed it (`Transaction.add_files`).
 """
@@ -18,7 +18,7 @@ from warehouse.layout import DataRoot
 from warehouse.records import SCHEMAS, DataFile
 
 ROW_GROUP_ROWS = 8192
-"""Rows of a row group. At 20 KB a trace a group is about 160 MB in memory, the most that `write_part` holds at once."""
+"""Rows of a row group: at 20 KB a trace about 160 MB, the most that `write_part` holds in memory."""
 
 ONE_TEACHER_KINDS = frozenset({"ledger", "traces"})
 """Kinds whose files must say their one (teacher, terms_sha256), so that a recall drops whole files."""
@@ -37,11 +37,12 @@ def write_part(
     terms_sha256: str | None = None,
     segment_id: str | None = None,
 ) -> DataFile:
-    """Write `<kind>/<name>.parquet` and return its record; the same rows give the same bytes, however they are batched.
+    """Write `<kind>/<name>.parquet` and return its record; the same rows give the same bytes, however batched.
 
-    `rows` may be an iterator: no more than one row group is held in memory. Where `teacher` or `terms_sha256` is given,
-    every row must carry it. Raises `ValueError` for rows that do not fit the kind's schema, and `RunFailed` when the file
-    cannot be written (a full disk), after removing what was begun.
+    `rows` may be an iterator: no more than one row group is held in memory. Where `teacher` or
+    `terms_sha256` is given, every row must carry it. Raises `ValueError` for rows that do not fit the
+    kind's schema, and `RunFailed` when the file cannot be written (a full disk), after removing what was
+    begun.
     """
     if kind in ONE_TEACHER_KINDS and (teacher is None or terms_sha256 is None):
         raise ValueError(f"a part of {kind} holds rows of one teacher and one terms_sha256: give both")
@@ -59,7 +60,7 @@ def write_part(
 
 
 def part_path(kind: str, name: str) -> str:
-    """Where a part lies, relative to the data root. `name` may hold folders, never a way out of the kind's own."""
+    """Where a part lies, relative to the data root. `name` may hold folders, but no way out of the kind's."""
     steps = name.split("/")
     if kind not in SCHEMAS:
         raise ValueError(f"unknown kind of part {kind!r}: known are {', '.join(SCHEMAS)}")
@@ -87,14 +88,21 @@ def _batches(rows: pa.Table | Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBat
     return rows.to_batches() if isinstance(rows, pa.Table) else rows
 
 
-def _checked(kind: str, batches: Iterable[pa.RecordBatch], constant: dict[str, str | None]) -> Iterator[pa.RecordBatch]:
+def _checked(
+    kind: str, batches: Iterable[pa.RecordBatch], constant: dict[str, str | None]
+) -> Iterator[pa.RecordBatch]:
     schema = SCHEMAS[kind]
-    expected = {column: value for column, value in constant.items() if value is not None and column in schema.names}
+    expected = {
+        column: value for column, value in constant.items() if value is not None and column in schema.names
+    }
     for batch in batches:
         if not batch.schema.equals(schema):
             raise ValueError(f"rows of {kind} do not fit its schema: {_difference(batch.schema, schema)}")
         for column, value in expected.items():
-            if batch.num_rows and not pc.all(pc.equal(batch[column], value), skip_nulls=False).as_py():
+            if (
+                batch.num_rows
+                and not pc.all(pc.equal(batch[column], pa.scalar(value)), skip_nulls=False).as_py()
+            ):
                 raise ValueError(f"a part of {kind} for {column}={value!r} holds rows with another {column}")
         yield batch.replace_schema_metadata(None)  # a reader's own notes (pandas) would change the bytes
 
@@ -104,12 +112,16 @@ def _difference(found: pa.Schema, expected: pa.Schema) -> str:
     given = {field.name: str(field.type) for field in found}
     lines = [f"{name} is missing" for name in wanted if name not in given]
     lines += [f"{name} is not a column" for name in given if name not in wanted]
-    lines += [f"{name} is {given[name]}, not {wanted[name]}" for name in wanted if given.get(name, wanted[name]) != wanted[name]]
+    lines += [
+        f"{name} is {given[name]}, not {wanted[name]}"
+        for name in wanted
+        if given.get(name, wanted[name]) != wanted[name]
+    ]
     return "; ".join(lines) or f"the columns are not in the order {', '.join(wanted)}"
 
 
 def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Cut batches of any size into tables of ROW_GROUP_ROWS rows, so that the bytes do not depend on the batching."""
+    """Cut batches of any size into tables of ROW_GROUP_ROWS rows, so that bytes do not depend on batching."""
     pending: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:
@@ -126,7 +138,7 @@ def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterato
 
 
 def _write(target: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> int:
-    """Write through a temporary file in the same folder; returns the rows. Nothing half-written keeps the final name."""
+    """Write through a temporary file in the same folder; returns the rows. No half-written file has the name."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
     count = 0

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,26 +22,28 @@ from warehouse.records import MESSAGES
 
 ROW_GROUP = 1_000  # rows; a reasoning trace is 5-60 KB, so a group is 5-60 MB before compression
 
-_IDENTITY = [
-    ("trace_id", pa.string()),
-    ("prompt_id", pa.string()),
-    ("teacher", pa.string()),
-    ("terms_id", pa.string()),
-    ("terms_sha256", pa.string()),
-    ("simulated", pa.bool_()),
-    ("family", pa.string()),
-    ("license", pa.string()),
-]
+_IDENTITY: dict[str, pa.DataType] = {
+    "trace_id": pa.string(),
+    "prompt_id": pa.string(),
+    "teacher": pa.string(),
+    "terms_id": pa.string(),
+    "terms_sha256": pa.string(),
+    "simulated": pa.bool_(),
+    "family": pa.string(),
+    "license": pa.string(),
+}
 _REASONING_MESSAGES = pa.list_(
     pa.struct([("role", pa.string()), ("content", pa.string()), ("reasoning_content", pa.string())])
 )
 
-ROWS = {  # of train and validation shards, by the form that the reasoning has
-    form: pa.schema(
-        [("prompt", MESSAGES), ("completion", completion), ("reasoning", pa.string()), ("answer", pa.string()), *_IDENTITY]
-    )
-    for form, completion in (("field", _REASONING_MESSAGES), ("inline", MESSAGES))
-}
+
+def _rows(completion: pa.DataType) -> pa.Schema:
+    messages = {"prompt": MESSAGES, "completion": completion}
+    return pa.schema(messages | {"reasoning": pa.string(), "answer": pa.string()} | _IDENTITY)
+
+
+ROWS = {"field": _rows(_REASONING_MESSAGES), "inline": _rows(MESSAGES)}
+"""Of train and validation shards, by the form that the reasoning has."""
 
 HELDOUT = pa.schema(  # prompts of the validation side, to evaluate students on
     [
@@ -56,7 +58,8 @@ HELDOUT = pa.schema(  # prompts of the validation side, to evaluate students on
     ]
 )
 
-_DICTIONARY = ["teacher", "terms_id", "terms_sha256", "family", "license", "verifier"]  # few values, many rows
+# few values, many rows
+_DICTIONARY: Any = ["teacher", "terms_id", "terms_sha256", "family", "license", "verifier"]
 
 
 @dataclass(frozen=True)

@@ -31,17 +31,22 @@ class Transaction:
             return
         paths = [file.path for file in files]
         listed = dict(
-            self._connection.execute("select path, sha256 from store.file where path in (select unnest(?))", [paths]).fetchall()
+            self._connection.execute(
+                "select path, sha256 from store.file where path in (select unnest(?))", [paths]
+            ).fetchall()
         )
         for file in files:
             if listed.get(file.path, file.sha256) != file.sha256:
-                raise RunFailed(f"{file.path} was listed with other content ({listed[file.path]}): a part never changes")
+                raise RunFailed(
+                    f"{file.path} was listed with other content ({listed[file.path]}): a part never changes"
+                )
         self.insert("file", [{**asdict(file), "added_at": self._now} for file in files])
 
     def insert(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
         """Insert rows into `store.<table>`, columns by name; a row whose key is there already is left out.
 
-        Dictionaries and lists are stored as JSON with sorted keys. Raises `ValueError` for an unknown table or column.
+        Dictionaries and lists are stored as JSON with sorted keys. Raises `ValueError` for an unknown table
+        or column.
         """
         if not rows:
             return
@@ -50,7 +55,9 @@ class Transaction:
         names = ", ".join(f'"{column}"' for column in columns)
         refreshed = _REFRESHED.get(table)
         conflict = f"do update set {refreshed} = excluded.{refreshed}" if refreshed else "do nothing"
-        incoming = pa.Table.from_pylist([{column: _stored(row[column]) for column in columns} for row in rows])
+        incoming = pa.Table.from_pylist(
+            [{column: _stored(row[column]) for column in columns} for row in rows]
+        )
         self._connection.register("incoming", incoming)
         try:
             self._connection.execute(
@@ -61,12 +68,13 @@ class Transaction:
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Run one statement on the `store` tables; values are bound, never written into the text."""
-        self._connection.execute(sql, list(parameters))
+        self._connection.execute(sql, list(parameters)).fetchall()  # an unread result would block the commit
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, object]]:
-        """The rows of a query on the `store` tables. (Views are in the published file: read those with `connect`.)"""
-        found: list[dict[str, object]] = self._connection.execute(sql, list(parameters)).to_arrow_table().to_pylist()
-        return found
+        """The rows of a query on the `store` tables; views are in the published file: read them by `connect`."""
+        result = self._connection.execute(sql, list(parameters))
+        columns = [column[0] for column in result.description or ()]
+        return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
 
     def _check_columns(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
         known = self._connection.execute(
@@ -82,4 +90,8 @@ class Transaction:
 
 
 def _stored(value: object) -> object:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")) if isinstance(value, dict | list | tuple) else value
+    return (
+        json.dumps(value, sort_keys=True, separators=(",", ":"))
+        if isinstance(value, dict | list | tuple)
+        else value
+    )

@@ -1,7 +1,7 @@
 """The public views: SQL files, run in order over the Parquet files that the catalog lists.
 
-Each kind of Parquet has one private view, `store.<kind>_parquet`, with the absolute paths (never a glob: a file that is not
-listed does not exist). Everything public is plain SQL over those and the `store` tables.
+Each kind of Parquet has one private view, `store.<kind>_parquet`, with the absolute paths (never a glob: a
+file that is not listed does not exist). Everything public is plain SQL over those and the `store` tables.
 """
 
 from importlib.resources import files
@@ -46,7 +46,7 @@ _TYPES = {
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
-    """Create or replace every view in the connection's current database; `root` is the data root's absolute path."""
+    """Create or replace every view in the current database; `root` is the data root's absolute path."""
     connection.execute("begin transaction")
     for kind, schema in SCHEMAS.items():
         connection.execute(parquet_view(kind, schema, _paths(connection, kind, root)))

@@ -23,7 +23,7 @@ def _key(question: str) -> str:
 
 
 def worked_solution(answer: str) -> Solution:
-    """A GSM8K-style answer: the steps, then the final answer after `####`; calculator marks `<<...>>` are dropped."""
+    """A GSM8K-style answer: the steps, then the final answer after `####`; `<<...>>` marks are dropped."""
     steps, mark, final = _CALCULATION.sub("", answer).rpartition("####")
     if not mark or not final.strip():
         raise ValueError("no final answer after ####")
@@ -45,13 +45,14 @@ def read_book(path: Path) -> dict[str, Solution]:
             book[_key(row["question"])] = worked_solution(row["answer"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadBook(
-                f"answer book {path} line {number}: {error!r}: each line needs `question` and `answer` ending in `#### x`"
+                f"answer book {path} line {number}: {error!r}: each line needs `question`, and `answer`"
+                " ending in `#### x`"
             ) from error
     return book
 
 
 def look_up(book: Mapping[str, Solution], text: str) -> Solution | None:
-    """The solution for the question that `text` is, or that one of its lines is (`Question: ...` included)."""
+    """The solution for the question that `text` is, or that one of its lines is (also `Question: ...`)."""
     if not book:
         return None
     for candidate in (text, *reversed(text.splitlines())):

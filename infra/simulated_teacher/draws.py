@@ -15,7 +15,7 @@ def draw(*words: object) -> float:
 
 
 def spread(mean: float, distribution: str, chance: float) -> float:
-    """A value with this mean: always it (`fixed`), between 0 and twice it (`uniform`), or exponential (`exp`)."""
+    """A value with this mean: always it (`fixed`), from 0 to twice it (`uniform`), or exponential (`exp`)."""
     if distribution == "uniform":
         return 2 * mean * chance
     if distribution == "exp":

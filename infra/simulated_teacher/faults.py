@@ -1,8 +1,8 @@
 """Which faults a question gets, and what they do to its answer. Pure and seeded.
 
-Each fault is drawn on its own, so setting one never moves another. Of the faults that make the text, the first in
-`TEXT_FAULTS` order that is drawn wins; `canaries`, `missing_usage` and `model_swaps` come on top of any. Faults of the
-connection are drawn afresh for each attempt, first one wins.
+Each fault is drawn on its own, so setting one never moves another. Of the faults that make the text, the
+first in `TEXT_FAULTS` order that is drawn wins; `canaries`, `missing_usage` and `model_swaps` come on top of
+any. Faults of the connection are drawn afresh for each attempt, first one wins.
 """
 
 from __future__ import annotations
@@ -40,15 +40,26 @@ _REFUSALS = (
 _UNSOLVED = ("I do not know a way to work this out.", "I cannot solve this.")
 _OPENINGS = ("", "Let me work it out. ", "Step by step: ", "First: ", "I start here. ", "Here we go. ")
 _JOINTS = (" ", " Then ", " Next, ", " So ", " After that, ", "\n")
-_CLOSINGS = ("", " That is the result.", " So that is it.", " This settles it.", " Nothing is left to do.", " Done.")
+_CLOSINGS = (
+    "",
+    " That is the result.",
+    " So that is it.",
+    " This settles it.",
+    " Nothing is left to do.",
+    " Done.",
+)
 _ONE_WORD_MORE = ("Checked.", "Good.", "Right.", "Yes.")
-_FILLER = "hmm let me see what is asked here and think about how this could go before i begin maybe again so well".split()
+_FILLER = tuple(
+    f"{verb} {what}"
+    for verb in ("let me see", "hmm maybe", "first look at", "think about", "once more check")
+    for what in ("what is asked here", "the numbers", "how this could go", "where to begin")
+)
 _RESULT = re.compile(r"= (-?\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the teacher says. `answer` is the answer given, None where none is; `complete` is False once cut short."""
+    """What the teacher says. `answer` is the one given, None without; `complete` is False once cut short."""
 
     reasoning: str
     content: str
@@ -85,8 +96,10 @@ def _off_by_a_little(answer: str, chance: float) -> str:
 
 def _wrong_answer(reply: Reply, solution: Solution, chance: float) -> Reply:
     wrong = _off_by_a_little(solution.answer, chance)
-    before, found, after = reply.reasoning.rpartition(solution.answer)
-    reasoning = before + wrong + after if found else reply.reasoning
+    places = list(re.finditer(rf"(?<![\d.,]){re.escape(solution.answer)}(?![.,]?\d)", reply.reasoning))
+    reasoning = reply.reasoning
+    if places:
+        reasoning = reasoning[: places[-1].start()] + wrong + reasoning[places[-1].end() :]
     return replace(reply, reasoning=reasoning, content=f"Answer: {wrong}", answer=wrong)
 
 
@@ -115,16 +128,24 @@ def cap(reply: Reply, tokens: int | None) -> Reply:
     if tokens is None or thinking + count_tokens(reply.content) <= tokens:
         return reply
     content = cut(reply.content, tokens - thinking)
-    return replace(reply, reasoning=cut(reply.reasoning, tokens), content=content, answer=None, complete=False)
+    return replace(
+        reply, reasoning=cut(reply.reasoning, tokens), content=content, answer=None, complete=False
+    )
 
 
 def _filler(switches: Switches, words: tuple[object, ...]) -> str:
+    """About `filler_tokens` tokens of thinking aloud; other words for other questions."""
     count = round(spread(switches.filler_tokens, switches.filler_distribution, draw(*words)))
-    step = int(draw(*words, "step") * 997) + 1
-    return " ".join(_FILLER[(step * (n + step + n // 7)) % len(_FILLER)] for n in range(count)) + ". " if count else ""
+    if count < 1:
+        return ""
+    at, stride = int(draw(*words, "at") * len(_FILLER)), int(draw(*words, "stride") * 97) + 1
+    phrases = (_FILLER[(at + n * stride + n // len(_FILLER)) % len(_FILLER)] for n in range(count // 4 + 1))
+    return f"{cut(', '.join(phrases), count)}. "
 
 
-def _text(switches: Switches, seed: int, question: Question, solution: Solution | None, fault: str | None) -> Reply:
+def _text(
+    switches: Switches, seed: int, question: Question, solution: Solution | None, fault: str | None
+) -> Reply:
     """The reply as the text fault makes it, before it is cut."""
     shared = fault in ("exact_repeats", "near_duplicates")
     source = question.prompt if shared else question.identity
@@ -139,7 +160,9 @@ def _text(switches: Switches, seed: int, question: Question, solution: Solution 
     if fault == "empty_content":
         return replace(reply, content="", answer=None)
     if fault == "near_duplicates":
-        return replace(reply, reasoning=f"{reply.reasoning} {_ONE_WORD_MORE[int(chance * len(_ONE_WORD_MORE))]}")
+        return replace(
+            reply, reasoning=f"{reply.reasoning} {_ONE_WORD_MORE[int(chance * len(_ONE_WORD_MORE))]}"
+        )
     if solution is not None and fault == "wrong_answers":
         return _wrong_answer(reply, solution, chance)
     if solution is not None and fault == "wrong_reasoning":
@@ -149,7 +172,9 @@ def _text(switches: Switches, seed: int, question: Question, solution: Solution 
     return reply
 
 
-def compose(switches: Switches, seed: int, question: Question, solution: Solution | None, attempt: int) -> Reply:
+def compose(
+    switches: Switches, seed: int, question: Question, solution: Solution | None, attempt: int
+) -> Reply:
     """The whole reply to a question, max_tokens respected; `planted` names the faults that were put in."""
 
     def drawn(fault: str) -> bool:
@@ -167,6 +192,8 @@ def compose(switches: Switches, seed: int, question: Question, solution: Solutio
         words = (seed, "filler", question.prompt if fault == "exact_repeats" else question.identity)
         again = (attempt,) if switches.filler_drawn_per == "attempt" else ()
         reply = replace(reply, reasoning=_filler(switches, (*words, *again)) + reply.reasoning)
+    if switches.reasoning == "none":
+        reply = replace(reply, reasoning="")
     for stop in question.stop:
         reply = replace(reply, content=reply.content.partition(stop)[0])
     if fault == "truncated":

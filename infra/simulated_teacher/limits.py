@@ -1,9 +1,9 @@
-"""Limits as a strict provider keeps them: two continuously refilled buckets and a cap on what is in flight. Pure.
+"""Limits as a strict provider keeps them: two refilled buckets and a cap on what is in flight. Pure.
 
-A bucket holds `burst_seconds` of its rate and starts full. A request is admitted while the level covers it; one
-larger than a full bucket needs a full bucket and drives it into debt, so that the long-run rate is exact. A refused
-request costs one request all the same, as with OpenAI ("unsuccessful requests contribute to your per-minute limit"),
-down to a debt of one full bucket.
+A bucket holds `burst_seconds` of its rate and starts full. A request is admitted while the level covers it;
+one larger than a full bucket needs a full bucket and drives it into debt, so that the long-run rate is exact.
+A refused request costs one request all the same, as with OpenAI ("unsuccessful requests contribute to your
+per-minute limit"), down to a debt of one full bucket.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Bucket:
     def wait(self, amount: float) -> float:
         """Seconds until `amount` is covered; 0 where it is now."""
         missing = min(amount, self.size) - self.level
-        # A billionth is rounding, not a token: the client that waits exactly as long as it was told is not late.
+        # A billionth is rounding: a client that waits exactly as long as it was told is not early.
         return 0.0 if not self.rate or missing <= 1e-9 else missing / self.rate
 
     def take(self, amount: float, floor: float = -math.inf) -> None:
@@ -94,7 +94,7 @@ class Limits:
         return None
 
     def release(self, produced: int, now: float) -> None:
-        """The request is over; `produced` tokens are charged now (those of a limit that counts what was produced)."""
+        """The request is over; `produced` tokens are charged now, where the limit counts what is produced."""
         self.in_flight -= 1
         self._tokens.refill(now)
         self._tokens.take(produced)
@@ -107,7 +107,9 @@ class Limits:
             return Refusal("storm", wait, "Rate limit reached: the server is overloaded")
         wait = self._requests.wait(1)
         if wait:
-            return Refusal("requests", wait, f"Rate limit reached on requests per min: Limit {switches.rpm:g}")
+            return Refusal(
+                "requests", wait, f"Rate limit reached on requests per min: Limit {switches.rpm:g}"
+            )
         wait = self._tokens.wait(tokens)
         if wait:
             text = f"Rate limit reached on tokens per min: Limit {switches.tpm:g}, Requested {tokens}"
@@ -118,7 +120,7 @@ class Limits:
         return None
 
     def headers(self, now: float) -> tuple[tuple[str, str], ...]:
-        """OpenAI's names. `remaining` is what the bucket holds now, `reset` when it is full; none without a limit."""
+        """OpenAI's names: `remaining` is what the bucket holds, `reset` when it is full; none unlimited."""
         found: list[tuple[str, str]] = []
         for name, limit, bucket in (
             ("requests", self._switches.rpm, self._requests),
@@ -128,13 +130,18 @@ class Limits:
                 bucket.refill(now)
                 found.append((f"x-ratelimit-limit-{name}", f"{limit:.0f}"))
                 found.append((f"x-ratelimit-remaining-{name}", str(max(0, math.floor(bucket.level)))))
-                found.append((f"x-ratelimit-reset-{name}", go_duration((bucket.size - bucket.level) / bucket.rate)))
+                found.append(
+                    (f"x-ratelimit-reset-{name}", go_duration((bucket.size - bucket.level) / bucket.rate))
+                )
         return tuple(found)
 
 
 def charge(rule: str, prompt_tokens: int, characters: int, cap: int | None) -> int:
-    """Tokens charged on admission: `max_of` max_tokens and characters / 4 (OpenAI), `sum` of prompt and max_tokens
-    (Azure), `actual`: the prompt now and what was produced later (Anthropic, Fireworks)."""
+    """Tokens charged on admission.
+
+    `max_of`: the larger of max_tokens and characters / 4 (OpenAI). `sum`: prompt and max_tokens (Azure).
+    `actual`: the prompt now, and later what was produced (Anthropic, Fireworks).
+    """
     if rule == "max_of":
         return max(cap or 0, math.ceil(characters / 4))
     return prompt_tokens + (cap or 0) if rule == "sum" else prompt_tokens

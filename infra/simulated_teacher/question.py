@@ -16,7 +16,9 @@ _CAPS = ("max_completion_tokens", "max_tokens")
 class BadRequest(ValueError):
     """A request the teacher will not take; `param` is the field at fault."""
 
-    def __init__(self, message: str, param: str | None = None, status: int = 400, code: str | None = None) -> None:
+    def __init__(
+        self, message: str, param: str | None = None, status: int = 400, code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.param = param
         self.status = status
@@ -25,8 +27,10 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. `identity` is the client's request id (if it sent one) and a hash of the body less max_tokens, so
-    a retry, and a second try with a higher cap, are the same question; `prompt` is a hash of the messages alone."""
+    """What is asked. `identity` is the client's request id (if it sent one) and a hash of the body less
+    max_tokens, so
+    a retry, and a second try with a higher cap, are the same question; `prompt` is a hash of the messages
+    alone."""
 
     identity: str
     client_request_id: str
@@ -46,7 +50,9 @@ def _hash(value: object) -> str:
 def _content(message: object) -> str:
     content = message.get("content") if isinstance(message, dict) else None
     if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        parts = [
+            part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"
+        ]
         if len(parts) == len(content):
             content = "\n".join(str(part) for part in parts)
     if not isinstance(content, str):
@@ -66,11 +72,11 @@ def _cap(body: dict[str, Any]) -> int | None:
 
 
 def _stop(body: dict[str, Any]) -> tuple[str, ...]:
-    stop = body.get("stop") or ()
-    stops = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, list) else (stop,)
+    stop = body.get("stop") or []
+    stops = stop if isinstance(stop, list) else [stop]
     if not all(isinstance(text, str) and text for text in stops):
         raise BadRequest("stop is neither a text nor a list of texts", "stop")
-    return stops
+    return tuple(stops)
 
 
 def parse_question(raw: bytes, client_request_id: str) -> Question:
@@ -85,7 +91,11 @@ def parse_question(raw: bytes, client_request_id: str) -> Question:
     if not isinstance(messages, list) or not messages:
         raise BadRequest("messages is empty or missing", "messages")
     if body.get("stream"):
-        raise BadRequest("this server does not stream: send stream=false or leave it out", "stream", code="unsupported_value")
+        raise BadRequest(
+            "this server does not stream: send stream=false or leave it out",
+            "stream",
+            code="unsupported_value",
+        )
     if body.get("n") not in (None, 1):
         raise BadRequest("this server gives one choice a request: leave n out", "n", code="unsupported_value")
     model = body.get("model")

@@ -1,7 +1,7 @@
 """Finds the next member of a sequence of whole numbers. Pure.
 
-The rules it knows: a constant difference, a constant factor, `previous * m + k`, `(previous two) * m + k`, halving
-(rounded towards zero), a difference that itself grows steadily, and two differences that alternate.
+The rules it knows: a constant difference, a constant factor, `previous * m + k`, `(previous two) * m + k`,
+halving (rounded towards zero), a difference that itself grows steadily, and two differences that alternate.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Steps = tuple[list[str], int]
 
 
 def _affine(pairs: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-    """Whole m, k with `v = u * m + k` for every pair; None without, or where fewer than three pairs support it."""
+    """Whole m, k with `v = u * m + k` for every pair; None without, or with fewer than three pairs."""
     if len(pairs) < 3:
         return None
     (u0, v0), (u1, v1) = next(((a, b) for a, b in pairwise(pairs) if a[0] != b[0]), (pairs[0], pairs[0]))

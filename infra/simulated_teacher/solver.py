@@ -69,7 +69,7 @@ class _Parser:
 
 
 def solve_expression(text: str) -> Solution | None:
-    """The last arithmetic expression in `text`: + - * / and parentheses over whole numbers; / only where exact."""
+    """The last expression in `text`: + - * / and parentheses over whole numbers; / only where exact."""
     for found in reversed(_EXPRESSION.findall(_TIMES.sub(" * ", text.translate(_SAME_SIGN)))):
         parser = _Parser(_TOKEN.findall(found[:_LONGEST]), [])
         try:

@@ -1,8 +1,8 @@
 """Solves short stories in which somebody gains and loses things. Pure.
 
-`Mia has 42 pears. She buys 17 more. She gives away 8. How many pears does Mia have now?` is read clause by clause: the
-latest verb says whether a number adds or subtracts. A story that compares, multiplies or asks for something other
-than what is there in the end is not attempted.
+`Mia has 42 pears. She buys 17 more. She gives away 8. How many pears does Mia have now?` is read clause by
+clause: the latest verb says whether a number adds or subtracts. A story that compares, multiplies or asks for
+something other than what is there in the end is not attempted.
 """
 
 from __future__ import annotations
@@ -12,28 +12,35 @@ from dataclasses import dataclass, field
 
 from infra.simulated_teacher.steps import Solution, step
 
-_GAINS = frozenset(
-    "buy buys bought find finds found get gets got pick picks picked receive receives received collect collects"
-    " collected earn earns earned win wins won catch catches caught make makes made bake bakes baked add adds added"
-    " gather gathers gathered gain gains gained borrow borrows borrowed given plant plants planted".split()
-)
-_LOSSES = frozenset(
-    "give gives gave lose loses lost eat eats ate sell sells sold use uses used spend spends spent drop drops dropped"
-    " break breaks broke throw throws threw donate donates donated pay pays paid remove removes removed lend lends"
-    " lent send sends sent share shares shared".split()
-)
-_GIVING = frozenset("give gives gave lend lends lent send sends sent".split())
-_OWNING = frozenset("has have had start starts started begin begins began".split())
-_NO_THING = frozenset("more of to and away from at in on for with his hers yes was is has does".split())
-_SAME_PERSON = frozenset("she he they it i we".split())
-_RECEIVING = frozenset("her him them it me us".split())
-_VERBS = frozenset("are is do does did will would can has have in".split())
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_GAINS = _words("""
+    buy buys bought find finds found get gets got pick picks picked receive receives received collect collects
+    collected earn earns earned win wins won catch catches caught make makes made bake bakes baked add adds
+    added gather gathers gathered gain gains gained borrow borrows borrowed given plant plants planted
+""")
+_LOSSES = _words("""
+    give gives gave lose loses lost eat eats ate sell sells sold use uses used spend spends spent drop drops
+    dropped break breaks broke throw throws threw donate donates donated pay pays paid remove removes removed
+    lend lends lent send sends sent share shares shared
+""")
+_GIVING = _words("give gives gave lend lends lent send sends sent")
+_OWNING = _words("has have had start starts started begin begins began")
+_NO_THING = _words("more of to and away from at in on for with his hers yes was is has does")
+_SAME_PERSON = _words("she he they it i we")
+_RECEIVING = _words("her him them it me us")
+_VERBS = _words("are is do does did will would can has have in")
 _BEYOND = re.compile(
     r"\b(twice|half|double|triple|times|each|every|per|percent|dozen|fewer|than|thirds?|quarters?|fourths?)\b"
     r"|%|\d[.,/]\d"
 )
 _QUESTION = re.compile(r"\bhow (?:many|much)\b([^?]*)\?", re.IGNORECASE)
-_ASKS_FOR_THE_END = re.compile(r"\b(now|left|have|has|total|altogether|all|remain|remains|there)\b", re.IGNORECASE)
+_ASKS_FOR_THE_END = re.compile(
+    r"\b(now|left|have|has|total|altogether|all|remain|remains|there)\b", re.IGNORECASE
+)
 _ASKS_FOR_ALL = re.compile(r"\b(total|altogether|together|in all)\b", re.IGNORECASE)
 _WORD = re.compile(r"\d+|[A-Za-z']+")
 
@@ -75,7 +82,7 @@ class _Story:
         return "+" if verb in _GIVING and given_to_owner else None
 
     def _is_counted(self, after: list[str]) -> bool:
-        """Whether a number followed by these words counts the thing asked for: `8`, `8 more`, `8 pears`, `8 red pears`."""
+        """Whether a number before these words counts the thing asked for: `more`, `pears`, `red pears`."""
         things = [word.lower() for word in after[:3]]
         if not things or things[0] in _NO_THING:
             return True
@@ -91,7 +98,7 @@ class _Story:
 
 
 def solve_story(text: str) -> Solution | None:
-    """What is there in the end, for the last story in `text` (stories are paragraphs); None where not certain."""
+    """What is there in the end; None where not certain. The last line is the story, if it asks."""
     last_line = text.strip().rpartition("\n")[2]
     story_text = last_line if _QUESTION.search(last_line) else text
     question = _QUESTION.search(story_text)

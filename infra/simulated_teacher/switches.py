@@ -1,12 +1,11 @@
-"""Every switch of the simulated teacher: what it is called, what it may be, and the presets. Pure but for reading presets."""
+"""Every switch of the simulated teacher: its name, what it may be, and the presets that set it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import yaml
 
@@ -23,7 +22,9 @@ class BadSwitch(ValueError):
     """A switch that does not exist, or a value it cannot take; the message names both."""
 
 
-def _is(help_text: str, default: Any, *, low: float = 0, high: float | None = None, one_of: tuple[str, ...] = ()) -> Any:
+def _is(
+    help_text: str, default: Any, *, low: float = 0, high: float | None = None, one_of: tuple[str, ...] = ()
+) -> Any:
     return field(default=default, metadata={"help": help_text, "low": low, "high": high, "one_of": one_of})
 
 
@@ -33,26 +34,35 @@ def _share(help_text: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What may be set by flag, by preset, and in mid-run. Probabilities are of questions unless said otherwise."""
+    """What may be set by flag, by preset and in mid-run. Probabilities are of questions unless said
+    otherwise."""
 
     model: str = _is("model name served and accepted", "simulated-teacher")
     reasoning: str = _is("where the reasoning goes", "reasoning_content", one_of=REASONING_PLACES)
-    styles: int = _is("ways of wording the same solution; samples of one prompt differ only above 1", 1, low=1)
+    styles: int = _is(
+        "ways of wording the same solution; samples of one prompt differ only above 1", 1, low=1
+    )
     context_tokens: int = _is("prompt and max_tokens together may not exceed this", 131072, low=1)
 
     rpm: float = _is("requests a minute, continuously refilled; 0 = no limit", 0.0)
     tpm: float = _is("tokens a minute, continuously refilled; 0 = no limit", 0.0)
     burst_seconds: float = _is("how many seconds of each limit a full bucket holds", 1.0, low=0.001)
     concurrency: int = _is("requests in flight; 0 = no limit", 0)
-    charge: str = _is("tokens a request is charged: max_of (max_tokens, chars/4), sum, actual", "max_of", one_of=CHARGES)
+    charge: str = _is(
+        "tokens a request is charged: max_of (max_tokens, chars/4), sum, actual", "max_of", one_of=CHARGES
+    )
 
     latency: float = _is("seconds before an answer (the mean of its distribution)", 0.0)
     latency_distribution: str = _is("drawn per question", "fixed", one_of=DISTRIBUTIONS)
     tokens_per_second: float = _is("adds completion tokens / this to the latency; 0 = at once", 0.0)
     filler_tokens: float = _is("further tokens of thinking aloud before the steps (the mean)", 0.0)
     filler_distribution: str = _is("how filler_tokens is drawn", "fixed", one_of=DISTRIBUTIONS)
-    filler_drawn_per: str = _is("question: the same work for every client; attempt: fresh", "question", one_of=DRAWS)
-    on_disconnect: str = _is("a client that hangs up: bill the answer all the same, or abort it", "bill", one_of=ON_DISCONNECT)
+    filler_drawn_per: str = _is(
+        "question: the same work for every client; attempt: fresh", "question", one_of=DRAWS
+    )
+    on_disconnect: str = _is(
+        "a client that hangs up: bill the answer all the same, or abort it", "bill", one_of=ON_DISCONNECT
+    )
 
     wrong_answers: float = _share("last step and answer wrong")
     wrong_reasoning: float = _share("a step wrong, the answer right")
@@ -81,14 +91,15 @@ class Switches:
 
     def changed(self, values: Mapping[str, object]) -> Switches:
         """These switches with some changed. BadSwitch names what is wrong."""
-        return replace(self, **{name: _checked(name, value) for name, value in values.items()})
+        checked: dict[str, Any] = {name: _checked(name, value) for name, value in values.items()}
+        return replace(self, **checked)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
 SWITCHES = {switch.name: switch for switch in fields(Switches)}
-TYPES: dict[str, type | UnionType] = {name: kind for name, kind in get_type_hints(Switches).items() if name in SWITCHES}
+TYPES: dict[str, type[str] | type[int] | type[float]] = get_type_hints(Switches)
 
 
 def _checked(name: str, value: object) -> object:
@@ -98,14 +109,15 @@ def _checked(name: str, value: object) -> object:
     kind, meta = TYPES[name], switch.metadata
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if isinstance(value, bool) or not isinstance(value, get_args(kind) or kind):
-        raise BadSwitch(f"switch {name}: {value!r} is not of type {getattr(kind, '__name__', kind)}")
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise BadSwitch(f"switch {name}: {value!r} is not of type {kind.__name__}")
     if meta["one_of"] and value not in meta["one_of"]:
         raise BadSwitch(f"switch {name}: {value!r} is none of {', '.join(meta['one_of'])}")
     if isinstance(value, int | float):
         high = meta["high"]
         if not value >= meta["low"] or (high is not None and value > high) or value == float("inf"):
-            raise BadSwitch(f"switch {name}: {value!r} is not between {meta['low']} and {high if high is not None else 'any number'}")
+            above = "up" if high is None else f"to {high:g}"
+            raise BadSwitch(f"switch {name}: {value!r} is out of range: from {meta['low']:g} {above}")
     return value
 
 
@@ -119,11 +131,13 @@ class Change:
 
 
 def parse_change(values: Mapping[str, object]) -> Change:
-    """`{"after_requests": 100, "rpm": 60}`; exactly one of after_requests and after_seconds. BadSwitch otherwise."""
+    """`{"after_requests": 100, "rpm": 60}`; one of after_requests and after_seconds. BadSwitch otherwise."""
     rest = dict(values)
     requests, seconds = rest.pop("after_requests", None), rest.pop("after_seconds", None)
     if (requests is None) == (seconds is None) or not rest:
-        raise BadSwitch(f"change {dict(values)!r}: give one of after_requests and after_seconds, and a switch")
+        raise BadSwitch(
+            f"change {dict(values)!r}: give one of after_requests and after_seconds, and a switch"
+        )
     if requests is not None and not isinstance(requests, int):
         raise BadSwitch(f"change: after_requests is {requests!r}, not a whole number")
     if seconds is not None and not isinstance(seconds, int | float):

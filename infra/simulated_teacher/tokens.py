@@ -1,8 +1,9 @@
 """The simulated teacher's own token count. Pure.
 
-A token is a word with at most one mark glued to its front, one to three digits, or a run of marks; white space is
-free. This never counts more than the cl100k encoding does on plain text, so a client that bounds a prompt by that
-encoding stays on the safe side. A message costs 3 more, and the reply's opening 3, as in OpenAI's chat format.
+A token is a word with at most one mark glued to its front, one to three digits, or a run of marks; white
+space is free. This never counts more than the cl100k encoding does on plain text, so a client that bounds a
+prompt by that encoding stays on the safe side. A message costs 3 more, and the reply's opening 3, as in
+OpenAI's chat format.
 """
 
 from __future__ import annotations

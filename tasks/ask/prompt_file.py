@@ -1,7 +1,7 @@
 """The prompts of one plan on disk, so that no step holds more than a batch of them.
 
-Every row of the source is written once, repeats included; which rows count is a mask of one byte a row, the only
-thing here that grows with the number of rows.
+Every row of the source is written once, repeats included; which rows count is a mask of one byte a row, the
+only thing here that grows with the number of rows.
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,16 +48,18 @@ def batches_of(file: PromptFile, mask: Mask) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def rows_of(file: PromptFile, mask: Mask) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(ordinal, row) of the rows that the mask takes, in order."""
-    for ordinals, batch in _taken(file, mask):
+def rows_of(file: PromptFile, mask: Mask, columns: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(ordinal, row) of the rows that the mask takes, in order, with the columns named."""
+    for ordinals, batch in _taken(file, mask, columns):
         yield from zip(ordinals.tolist(), batch.to_pylist(), strict=True)
 
 
-def _taken(file: PromptFile, mask: Mask) -> Iterator[tuple[npt.NDArray[np.int64], pa.RecordBatch]]:
+def _taken(
+    file: PromptFile, mask: Mask, columns: list[str] | None = None
+) -> Iterator[tuple[npt.NDArray[np.int64], pa.RecordBatch]]:
     start = 0
     with pq.ParquetFile(file.path) as stored:
-        for batch in stored.iter_batches(BATCH_ROWS):
+        for batch in stored.iter_batches(BATCH_ROWS, columns=columns):
             taken = mask[start : start + batch.num_rows]
             if taken.any():
                 yield np.flatnonzero(taken) + start, batch.filter(pa.array(taken))

@@ -1,7 +1,7 @@
 """Prompts: what a recipe says about its source, and what each row of it becomes (pure).
 
-Every row is checked before anything is asked; an error names the file and the line or row, the column, and what to do.
-A question's text is kept exactly as the source gives it.
+Every row is checked before anything is asked; an error names the file and the line or row, the column, and
+what to do. A question's text is kept exactly as the source gives it.
 """
 
 import re
@@ -59,7 +59,8 @@ class PromptSource(BaseModel):
     )
     verifier: Verifier = Field("none", description="Checks answers, for rows that name none of their own.")
     reference_pattern: str | None = Field(
-        None, description=r"Regular expression that finds the reference in its column, e.g. '####\s*(.+)'; group 1 if it has one."
+        None,
+        description=r"Regular expression that finds the reference in its column, e.g. '####\s*(.+)'; group 1 if it has one.",
     )
     license: str = Field(min_length=1, description="SPDX expression of the prompts' licence.")
     limit: int | None = Field(None, ge=1, description="Read at most this many rows.")
@@ -72,7 +73,9 @@ class PromptSource(BaseModel):
     @classmethod
     def _columns_are_ours(cls, columns: dict[str, str]) -> dict[str, str]:
         if unknown := sorted(columns.keys() - set(OUR_COLUMNS)):
-            raise ValueError(f"unknown column of ours {unknown}: known are {', '.join(OUR_COLUMNS)} (ours: theirs)")
+            raise ValueError(
+                f"unknown column of ours {unknown}: known are {', '.join(OUR_COLUMNS)} (ours: theirs)"
+            )
         if not columns.keys() & {"prompt", "messages"}:
             raise ValueError("map prompt or messages, e.g. {prompt: question}")
         return columns
@@ -105,25 +108,35 @@ class PromptSource(BaseModel):
     @property
     def mapping(self) -> dict[str, str]:
         """ours: theirs, also for a generator, whose rows already use our words."""
-        return {name: name for name in ("prompt", "reference", "family", "metadata")} if self.is_generator else self.columns
+        return (
+            {name: name for name in ("prompt", "reference", "family", "metadata")}
+            if self.is_generator
+            else self.columns
+        )
 
     @property
     def default_verifier(self) -> str:
         """A generator's answers are checked by its own scorer unless the recipe says otherwise."""
-        return "reasoning-gym" if self.is_generator and "verifier" not in self.model_fields_set else self.verifier
+        return (
+            "reasoning-gym"
+            if self.is_generator and "verifier" not in self.model_fields_set
+            else self.verifier
+        )
 
 
 def read_prompts(source: PromptSource, folder: Path) -> Iterator[Prompt]:
     """The prompts of a source in source order, one at a time; a repeated row is yielded each time it occurs.
 
-    Raises BadInput at the first row that cannot be used, after the last row if a mapped column never occurred, and if
-    there was no row at all. `folder` is the recipe's: relative sources start there.
+    Raises BadInput at the first row that cannot be used, after the last row if a mapped column never
+    occurred, and if there was no row at all. `folder` is the recipe's: relative sources start there.
     """
     mapping = source.mapping
     unseen = set(mapping)
     columns: tuple[str, ...] = ()
     row = None
-    for row in read_rows(source.source, folder, frozenset(mapping.values()), source.seed, source.limit, source.options):
+    for row in read_rows(
+        source.source, folder, frozenset(mapping.values()), source.seed, source.limit, source.options
+    ):
         if unseen:
             unseen -= {ours for ours, theirs in mapping.items() if theirs in row.columns}
             columns = columns or tuple(row.columns)
@@ -132,7 +145,9 @@ def read_prompts(source: PromptSource, folder: Path) -> Iterator[Prompt]:
         raise BadInput(f"prompts.source {source.source} holds no rows: nothing to ask")
     if unseen:
         ours = min(unseen)
-        raise BadInput(f"{source.source}: no row has a column {mapping[ours]!r} for {ours}: the first has {_listed(columns)}")
+        raise BadInput(
+            f"{source.source}: no row has a column {mapping[ours]!r} for {ours}: the first has {_listed(columns)}"
+        )
 
 
 def _prompt(row: Row, mapping: Mapping[str, str], source: PromptSource) -> Prompt:
@@ -166,7 +181,9 @@ def _messages(row: Row, mapping: Mapping[str, str]) -> tuple[dict[str, str], ...
     if system is None:
         return messages
     if messages[0]["role"] == "system":
-        raise BadInput(f"{row.place}: a system prompt in {mapping['system']!r} and in the messages: leave one out")
+        raise BadInput(
+            f"{row.place}: a system prompt in {mapping['system']!r} and in the messages: leave one out"
+        )
     return ({"role": "system", "content": system}, *messages)
 
 
@@ -174,7 +191,9 @@ def _question(row: Row, mapping: Mapping[str, str]) -> str:
     ours = "prompt" if "prompt" in mapping else "messages"
     theirs = mapping[ours]
     if theirs not in row.columns:
-        raise BadInput(f"{row.place}: no column {theirs!r} for {ours}: it has {_listed(row.columns)}; set prompts.columns")
+        raise BadInput(
+            f"{row.place}: no column {theirs!r} for {ours}: it has {_listed(row.columns)}; set prompts.columns"
+        )
     question = _text(row, mapping, ours)
     if question is None:
         raise BadInput(f"{row.place}: {theirs!r} is empty: every row needs a question")
@@ -187,15 +206,21 @@ def _conversation(row: Row, column: str, value: object) -> tuple[dict[str, str],
         try:
             value = orjson.loads(value)
         except orjson.JSONDecodeError as error:
-            raise BadInput(f"{where} is text that is not JSON ({error.msg}): write a list of messages") from None
+            raise BadInput(
+                f"{where} is text that is not JSON ({error.msg}): write a list of messages"
+            ) from None
     if not isinstance(value, list) or not value:
         raise BadInput(f"{where} is not a list of messages: write [{{role: user, content: ...}}]")
-    messages = tuple(_message(f"{where} message {number}", message) for number, message in enumerate(value, 1))
+    messages = tuple(
+        _message(f"{where} message {number}", message) for number, message in enumerate(value, 1)
+    )
     roles = [message["role"] for message in messages]
     if roles[-1] != "user":
         raise BadInput(f"{where} ends with a message from {roles[-1]!r}: the last must be from 'user'")
     if "system" in roles[1:]:
-        raise BadInput(f"{where} has a system message at place {roles.index('system', 1) + 1}: only the first may be one")
+        raise BadInput(
+            f"{where} has a system message at place {roles.index('system', 1) + 1}: only the first may be one"
+        )
     return messages
 
 
@@ -207,7 +232,8 @@ def _message(where: str, value: object) -> dict[str, str]:
         raise BadInput(f"{where} has role {role!r}: known are {', '.join(ROLES)}")
     if not isinstance(content, str) or not content.strip():
         raise BadInput(f"{where} has no text as its content: only text messages can be asked")
-    # a field that is present but null is how Arrow fills structs; a field with a value would be lost on the way
+    # a field that is present but null is how Arrow fills structs; a field with a value would be lost on the
+    # way
     if extra := sorted(name for name in value.keys() - {"role", "content"} if value[name] is not None):
         raise BadInput(f"{where} has {_listed(extra)}, which would not be sent: keep role and content only")
     return {"role": role, "content": content}
@@ -218,26 +244,33 @@ def _reference(row: Row, mapping: Mapping[str, str], verifier: str, pattern: str
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
     if value is not None and not isinstance(value, str):
-        raise BadInput(f"{row.place}: {mapping['reference']!r} is a {_kind(value)}: a reference is text or a number")
+        raise BadInput(
+            f"{row.place}: {mapping['reference']!r} is a {_kind(value)}: a reference is text or a number"
+        )
     if value is None or not value.strip():
         if verifier in NEEDS_REFERENCE:
-            raise BadInput(f"{row.place}: no reference, which the verifier {verifier!r} needs: map a reference column or use none")
+            raise BadInput(
+                f"{row.place}: no reference, which the verifier {verifier!r} needs: map a reference column or use none"
+            )
         return None
     if pattern is None:
         return value
     found = re.search(pattern, value)
     if found is None:
-        raise BadInput(f"{row.place}: reference_pattern {pattern!r} finds nothing in {mapping['reference']!r}")
+        raise BadInput(
+            f"{row.place}: reference_pattern {pattern!r} finds nothing in {mapping['reference']!r}"
+        )
     return found[1] if found.re.groups else found[0]
 
 
 def _metadata(row: Row, mapping: Mapping[str, str], verifier: str) -> str | None:
     value = _value(row, mapping, "metadata")
-    if value is not None and not isinstance(value, str):
-        value = orjson.dumps(value, default=str).decode()
-    if verifier == "reasoning-gym" and not _names_a_task(value):
-        raise BadInput(f"{row.place}: no metadata {{task, entry}}, which the verifier 'reasoning-gym' needs: map a metadata column")
-    return value
+    metadata = value if value is None or isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    if verifier == "reasoning-gym" and not _names_a_task(metadata):
+        raise BadInput(
+            f"{row.place}: no metadata {{task, entry}}, which the verifier 'reasoning-gym' needs: map a metadata column"
+        )
+    return metadata
 
 
 def _names_a_task(metadata: str | None) -> bool:
@@ -245,7 +278,11 @@ def _names_a_task(metadata: str | None) -> bool:
         value = orjson.loads(metadata or "null")
     except orjson.JSONDecodeError:
         return False
-    return isinstance(value, dict) and isinstance(value.get("task"), str) and isinstance(value.get("entry"), dict)
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("task"), str)
+        and isinstance(value.get("entry"), dict)
+    )
 
 
 def _value(row: Row, mapping: Mapping[str, str], ours: str) -> Any:

@@ -50,8 +50,6 @@ class RunTerms:
     """What the pool must know of a run that asks through it."""
 
     run_id: str
-    teacher: str
-    """As errors name it: name and endpoint."""
     unreachable_after_s: float = 30.0
     """No connection could be made for so long: stop."""
     patience_s: float = 1800.0
@@ -98,6 +96,8 @@ class Report:
 
     worker: str
     run_id: str
+    teacher: str
+    """As errors name it: name and endpoint."""
     wants: tuple[int, ...] = ()
     """Tokens of the requests that wait for permission, the first in line first."""
     in_flight: int = 0
@@ -135,6 +135,15 @@ class Grant:
     """Send nothing for so long."""
     storm: bool = False
     stop: Stop | None = None
+
+
+def lowest(*limits: Limits) -> Limits:
+    """Of each limit the lowest that is known."""
+    requests, tokens, slots = (
+        min((value for each in limits if (value := getattr(each, name)) is not None), default=None)
+        for name in Limits.__dataclass_fields__
+    )
+    return Limits(requests, tokens, slots)
 
 
 class Meter:
@@ -177,6 +186,8 @@ class RunState:
     """A run that asks through this pool."""
 
     terms: RunTerms
+    teacher: str = ""
+    """That was asked last, as errors name it."""
     stop: Stop | None = None
     left: Counters = Counters()
     """Of workers that have left."""
@@ -211,9 +222,16 @@ class Pool:
     def storm(self) -> bool:
         return self._failures_in_a_row >= STORM_AFTER
 
-    def open_run(self, terms: RunTerms, now: float) -> None:
-        """Let a run ask; opening it again renews it."""
+    def open_run(self, terms: RunTerms, limits: Limits, now: float) -> None:
+        """Let a run ask. Where runs, or teachers of one, state different limits for the pool, the lowest
+        holds."""
         self._runs[terms.run_id] = RunState(terms, seen=now)
+        self.stated = lowest(self.stated, limits)
+        self._set_rate("requests", self.stated.requests_per_minute, now)
+        self._set_rate("tokens", self.stated.tokens_per_minute, now)
+        if self.stated.concurrency is not None:
+            self._max_slots = self.stated.concurrency
+            self._slots = min(self._slots, float(self._max_slots))
 
     def close_run(self, run_id: str, now: float) -> bool:
         """End a run; True if no other run uses the pool. A run that was silent for its request timeout is
@@ -232,7 +250,7 @@ class Pool:
         run = self._runs.get(report.run_id)
         if run is None:
             return Grant(0, 0, None, stop=Stop("the run has ended", failed=False))
-        run.seen = now
+        run.seen, run.teacher = now, report.teacher
         seat = self._take_seat(report, now)
         self._recover(now)
         self._return_unused(report, now)
@@ -368,7 +386,7 @@ class Pool:
             )
 
     def _fail(self, run: RunState, what: str) -> None:
-        self._stop(run.terms.run_id, Stop(f"{run.terms.teacher}: {what}", failed=True))
+        self._stop(run.terms.run_id, Stop(f"{run.teacher}: {what}", failed=True))
 
     def _stop(self, run_id: str, stop: Stop) -> None:
         if run_id in self._runs and self._runs[run_id].stop is None:

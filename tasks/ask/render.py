@@ -1,9 +1,10 @@
 """From a prompt to the body of a chat request, and the key under which its answer is found again (pure).
 
-A prompt that is one user message (with or without a system message before it) is a *question*: the template words
-it and the examples precede it. Anything longer is a *conversation* and is sent as it is. Either way the recipe's
-system prompt comes first only if the prompt brings none. What a prompt is follows from its messages alone, never from
-the column they came from, because `prompt_id` is the hash of the messages and must lead to one request.
+A prompt that is one user message (with or without a system message before it) is a *question*: the template
+words it and the examples precede it. Anything longer is a *conversation* and is sent as it is. Either way
+the recipe's system prompt comes first only if the prompt brings none. What a prompt is follows from its
+messages alone, never from the column they came from, because `prompt_id` is the hash of the messages and
+must lead to one request.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,8 @@ Message = dict[str, str]
 
 
 def render(prompt: Prompt, ask: Ask, sampling: Sampling, model: str, sample_index: int) -> dict[str, Any]:
-    """The chat request for one sample. Sampling fields that are null are absent; sample i is sent seed + i."""
+    """The chat request for one sample. Sampling fields that are null are absent; sample i is sent seed +
+    i."""
     return request(render_messages(prompt.messages, ask), sampling, model, sample_index)
 
 
@@ -50,11 +52,14 @@ def request(messages: list[Message], sampling: Sampling, model: str, sample_inde
     return body | sampling.extra_body
 
 
-def request_key(model: str, revision: str | None, route: str, body: Mapping[str, Any], sample_index: int) -> str:
+def request_key(
+    model: str, revision: str | None, route: str, body: Mapping[str, Any], sample_index: int
+) -> str:
     """The name of an answer: what was asked, of which model version, over which route, as which sample.
 
-    `max_tokens` is left out, so that a raised cap finds the answers that finished; where the server lives is not part of
-    it, so that moving a server buys nothing twice. Key order in the body does not matter, a value's type does (1 is not 1.0).
+    `max_tokens` is left out, so that a raised cap finds the answers that finished; where the server lives
+    is not part of it, so that moving a server buys nothing twice. Key order in the body does not matter, a
+    value's type does (1 is not 1.0).
     """
     asked = {name: value for name, value in body.items() if name != "max_tokens"}
     return content_id("request", model, revision, route, canonical(asked), sample_index)

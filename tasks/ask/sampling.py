@@ -21,8 +21,8 @@ OURS = frozenset(
         "stream_options",
     }
 )
-"""Fields of the chat request that `extra_body` may not set: most are fields of the recipe, and `n`, `stream` or a second
-cap would break the one answer a request, the journal or the budget."""
+"""Fields of the chat request that `extra_body` may not set: most are fields of the recipe, and `n`,
+`stream` or a second cap would break the one answer a request, the journal or the budget."""
 
 
 def _not_blank(text: str) -> str:
@@ -35,7 +35,8 @@ Text = Annotated[str, AfterValidator(_not_blank)]
 
 
 class Example(BaseModel):
-    """One few-shot example: a question, worded by the template like every other, and the answer to show for it."""
+    """One few-shot example: a question, worded by the template like every other, and the answer to show for
+    it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,15 +47,20 @@ class Example(BaseModel):
 class Ask(BaseModel):
     """How a question becomes messages.
 
-    `template` puts the question where `{prompt}` stands; every other character, braces too, is sent as it is written,
-    and a question that itself contains `{prompt}` is not expanded again.
+    `template` puts the question where `{prompt}` stands; every other character, braces too, is sent as it
+    is written, and a question that itself contains `{prompt}` is not expanded again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     system: Text | None = Field(None, description="System prompt, for rows that bring none of their own.")
-    template: Text = Field(PLACEHOLDER, description="Put around each question; {prompt} is the question, other braces are literal.")
-    examples: tuple[Example, ...] = Field((), description="Few-shot examples, asked and answered before the question.")
+    template: Text = Field(
+        PLACEHOLDER,
+        description="Put around each question; {prompt} is the question, other braces are literal.",
+    )
+    examples: tuple[Example, ...] = Field(
+        (), description="Few-shot examples, asked and answered before the question."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -67,25 +73,35 @@ class Ask(BaseModel):
     @model_validator(mode="after")
     def _has_placeholder(self) -> "Ask":
         if self.template.count(PLACEHOLDER) != 1:
-            raise ValueError(f"template must contain {PLACEHOLDER} exactly once, found {self.template.count(PLACEHOLDER)}")
+            raise ValueError(
+                f"template must contain {PLACEHOLDER} exactly once, found {self.template.count(PLACEHOLDER)}"
+            )
         return self
 
 
 class Sampling(BaseModel):
-    """The sampling fields of a chat request. A field left null is not sent, so that the server's default rules.
+    """The sampling fields of a chat request. A field left null is not sent, so that the server's default
+    rules.
 
-    Only `max_tokens` is always sent: without a cap no worst case is known, and a budget could not be a ceiling.
+    Only `max_tokens` is always sent: without a cap no worst case is known, and a budget could not be a
+    ceiling.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperature: float | None = Field(None, ge=0, le=2, description="0 to 2; null: the server's default.")
     top_p: float | None = Field(None, gt=0, le=1, description="Above 0, up to 1; null: the server's default.")
-    max_tokens: int = Field(2048, ge=1, le=1_000_000, description="Cap on reasoning and answer together, per sample.")
+    max_tokens: int = Field(
+        2048, ge=1, le=1_000_000, description="Cap on reasoning and answer together, per sample."
+    )
     seed: int | None = Field(None, ge=0, le=2**31 - 1, description="Sample i of a prompt is sent seed + i.")
-    stop: tuple[Text, ...] | None = Field(None, min_length=1, max_length=4, description="Up to four stop strings.")
+    stop: tuple[Text, ...] | None = Field(
+        None, min_length=1, max_length=4, description="Up to four stop strings."
+    )
     reasoning_effort: Text | None = Field(None, description="As the server names it, e.g. low, medium, high.")
-    extra_body: dict[str, Any] = Field(default_factory=dict, description="More request fields, sent as they are.")
+    extra_body: dict[str, Any] = Field(
+        default_factory=dict, description="More request fields, sent as they are."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -100,7 +116,9 @@ class Sampling(BaseModel):
     @model_validator(mode="after")
     def _extra_body_is_extra(self) -> "Sampling":
         if taken := sorted(OURS & self.extra_body.keys()):
-            raise ValueError(f"extra_body may not set {', '.join(taken)}: use the recipe's own field, or leave it out")
+            raise ValueError(
+                f"extra_body may not set {', '.join(taken)}: use the recipe's own field, or leave it out"
+            )
         return self
 
 

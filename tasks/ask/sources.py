@@ -1,7 +1,7 @@
 """Rows out of files, folders, `datasets` folders and generators, one at a time (pure).
 
-A row carries where it came from, so that whatever is wrong with it can be said by file and line. What a row means is
-decided in `tasks.ask.prompts`. Nothing here holds more than one batch of rows.
+A row carries where it came from, so that whatever is wrong with it can be said by file and line. What a row
+means is decided in `tasks.ask.prompts`. Nothing here holds more than one batch of rows.
 """
 
 import csv
@@ -39,12 +39,17 @@ class Row:
 
 
 def read_rows(
-    source: str, folder: Path, columns: Collection[str], seed: int, limit: int | None, options: Mapping[str, Any]
+    source: str,
+    folder: Path,
+    columns: Collection[str],
+    seed: int,
+    limit: int | None,
+    options: Mapping[str, Any],
 ) -> Iterator[Row]:
     """Rows of a source in a stable order: files sorted by path, rows as they stand in them, at most `limit`.
 
-    `columns` are the only ones read where the format allows it. Relative sources start at `folder`. Raises BadInput that
-    names the file, and the line or row where there is one.
+    `columns` are the only ones read where the format allows it. Relative sources start at `folder`. Raises
+    BadInput that names the file, and the line or row where there is one.
     """
     rows = (
         _generated(source, seed, limit, options)
@@ -100,14 +105,17 @@ def _shown(source: str, path: Path, file: Path, folder: Path) -> str:
 
 
 def _lines(file: Path, shown: str) -> Iterator[tuple[int, str]]:
-    """Numbered lines with their ends kept, so that a CSV cell with a line break stays exact; a byte order mark is dropped."""
+    """Numbered lines with their ends kept, so that a CSV cell with a line break stays exact; a byte order
+    mark is dropped."""
     try:
         with file.open("rb") as stream:
             for number, raw in enumerate(stream, 1):
                 try:
                     yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
                 except UnicodeDecodeError as error:
-                    raise BadInput(f"{shown}:{number}: not UTF-8 ({error.reason}): save the file as UTF-8") from None
+                    raise BadInput(
+                        f"{shown}:{number}: not UTF-8 ({error.reason}): save the file as UTF-8"
+                    ) from None
     except OSError as error:
         raise BadInput(f"cannot read {shown}: {error.strerror}: check the file's permissions") from None
 
@@ -122,27 +130,36 @@ def _jsonl_rows(file: Path, shown: str, columns: Collection[str]) -> Iterator[Ro
         except orjson.JSONDecodeError as error:
             raise BadInput(f"{place}: not JSON ({error.msg}): each line must be one JSON object") from None
         if not isinstance(values, dict):
-            raise BadInput(f"{place}: a JSON {_kind(values)}, not an object: each line must be one JSON object")
+            raise BadInput(
+                f"{place}: a JSON {_kind(values)}, not an object: each line must be one JSON object"
+            )
         yield Row(shown, number, place, values, values.keys())
 
 
 def _csv_rows(file: Path, shown: str, columns: Collection[str]) -> Iterator[Row]:
-    reader = csv.reader((line for _, line in _lines(file, shown)), strict=True)
     header: list[str] | None = None
+    for number, cells in _csv_records(file, shown):
+        place = f"{shown}:{number}"
+        if header is None:
+            header = _header(cells, place)
+        elif len(cells) != len(header):
+            raise BadInput(
+                f"{place}: {len(cells)} cells under {len(header)} columns: quote cells that hold commas"
+            )
+        else:
+            values = {name: cell or None for name, cell in zip(header, cells, strict=True)}
+            yield Row(shown, number, place, values, header)
+
+
+def _csv_records(file: Path, shown: str) -> Iterator[tuple[int, list[str]]]:
+    """Records that are not blank, with the line each begins on: a quoted cell may hold line breaks."""
+    reader = csv.reader((line for _, line in _lines(file, shown)), strict=True)
     number = 1
     try:
         for cells in reader:
-            place = f"{shown}:{number}"
+            if cells:
+                yield number, cells
             number = reader.line_num + 1
-            if not cells:
-                continue
-            if header is None:
-                header = _header(cells, place)
-                continue
-            if len(cells) != len(header):
-                raise BadInput(f"{place}: {len(cells)} fields where the header has {len(header)}: quote cells with commas")
-            values = dict(zip(header, (cell or None for cell in cells), strict=True))
-            yield Row(shown, int(place.rpartition(":")[2]), place, values, header)
     except csv.Error as error:
         raise BadInput(f"{shown}:{number}: not CSV ({error}): check the quotes") from None
 
@@ -159,7 +176,9 @@ def _parquet_rows(file: Path, shown: str, columns: Collection[str]) -> Iterator[
         with pq.ParquetFile(file) as stored:
             names = stored.schema_arrow.names
             number = 0
-            for batch in stored.iter_batches(PARQUET_ROWS, columns=[name for name in names if name in columns]):
+            for batch in stored.iter_batches(
+                PARQUET_ROWS, columns=[name for name in names if name in columns]
+            ):
                 # a batch without columns still counts its rows, but `to_pylist` then gives none of them
                 rows = batch.to_pylist() if batch.num_columns else [{}] * batch.num_rows
                 for values in rows:
@@ -181,14 +200,19 @@ def _is_dataset(path: Path) -> bool:
     return any((path / name).is_file() for name in ("dataset_dict.json", "state.json", "README.md"))
 
 
-def _dataset_rows(source: str, path: Path, columns: Collection[str], options: Mapping[str, Any]) -> Iterator[Row]:
+def _dataset_rows(
+    source: str, path: Path, columns: Collection[str], options: Mapping[str, Any]
+) -> Iterator[Row]:
     if unknown := sorted(options.keys() - {"config", "split"}):
-        raise BadInput(f"prompts.options {unknown} mean nothing for the folder {source}: known are config, split")
+        raise BadInput(
+            f"prompts.options {unknown} mean nothing for the folder {source}: known are config, split"
+        )
     splits = _load_splits(source, path, options.get("config"))
-    split = options.get("split") or ("train" if "train" in splits else next(iter(splits)) if len(splits) == 1 else None)
+    split = str(options.get("split") or (next(iter(splits)) if len(splits) == 1 else "train"))
     if split not in splits:
-        asked = f"no split {split!r}" if split else "several splits and none called train"
-        raise BadInput(f"prompts.source {source} has {asked}: set prompts.options.split to one of {sorted(splits)}")
+        raise BadInput(
+            f"{source} has no split {split!r}: set prompts.options.split to one of {sorted(splits)}"
+        )
     rows = splits[split]
     names = list(rows.column_names or [])
     read = [name for name in names if name in columns]
@@ -206,11 +230,14 @@ def _load_splits(source: str, path: Path, config: str | None) -> Mapping[str, An
         loaded = datasets.load_from_disk(str(path))
     except (OSError, ValueError, datasets.exceptions.DatasetsError, pa.ArrowException) as error:
         raise BadInput(f"prompts.source {source} does not load with datasets: {_first_line(error)}") from None
-    return dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {str(loaded.split or "train"): loaded}
+    return (
+        dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {str(loaded.split or "train"): loaded}
+    )
 
 
 def _generated(source: str, seed: int, limit: int | None, options: Mapping[str, Any]) -> Iterator[Row]:
-    """Entries of a reasoning-gym task. Entry i is drawn from seed + i, so a raised limit keeps the entries before it."""
+    """Entries of a reasoning-gym task. Entry i is drawn from seed + i, so a raised limit keeps the entries
+    before it."""
     task = source.removeprefix(GENERATOR)
     if taken := sorted(options.keys() & {"seed", "size"}):
         raise BadInput(f"prompts.options may not set {taken}: use prompts.seed and prompts.limit")
@@ -220,7 +247,12 @@ def _generated(source: str, seed: int, limit: int | None, options: Mapping[str, 
     for index in range(limit):
         entry = {name: entries[index][name] for name in ("question", "answer", "metadata")}
         metadata = orjson.dumps({"task": task, "entry": entry}, default=str, option=GENERATED_JSON).decode()
-        values = {"prompt": entry["question"], "reference": entry["answer"], "family": task, "metadata": metadata}
+        values = {
+            "prompt": entry["question"],
+            "reference": entry["answer"],
+            "family": task,
+            "metadata": metadata,
+        }
         yield Row(source, index + 1, f"{source} entry {index + 1}", values, values.keys())
 
 
@@ -233,7 +265,9 @@ def _create_task(source: str, task: str, settings: dict[str, Any]) -> Any:
 
     if task not in DATASETS:
         near = [name for name in sorted(DATASETS) if name[:4] == task[:4]] or sorted(DATASETS)[:5]
-        raise BadInput(f"unknown task {task!r} in prompts.source {source}: reasoning-gym has {', '.join(near)}, ...")
+        raise BadInput(
+            f"unknown task {task!r} in prompts.source {source}: reasoning-gym has {', '.join(near)}, ..."
+        )
     try:
         return reasoning_gym.create_dataset(task, **settings)
     except (TypeError, ValueError, AssertionError) as error:

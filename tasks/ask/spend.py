@@ -1,8 +1,9 @@
-"""A budget as a ceiling (pure): requests, tokens and dollars, with the worst case of everything in flight reserved.
+"""A budget as a ceiling (pure): requests, tokens and dollars, with the worst case of everything in flight
+reserved.
 
-Nothing is sent that could break a ceiling if every open request cost its worst. A request settles at what the server
-reported; what may have been paid stays at its worst. Workers report running totals, never differences, so that a
-report that is repeated, or lost, changes nothing.
+Nothing is sent that could break a ceiling if every open request cost its worst. A request settles at what
+the server reported; what may have been paid stays at its worst. Workers report running totals, never
+differences, so that a report that is repeated, or lost, changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,8 @@ from warehouse.errors import BadInput
 
 @dataclass(frozen=True)
 class Amount:
-    """Billed requests, tokens and dollars; `usd` is 0 where the price is unknown, and then no ceiling is on it."""
+    """Billed requests, tokens and dollars; `usd` is 0 where the price is unknown, and then no ceiling is on
+    it."""
 
     requests: int = 0
     tokens: int = 0
@@ -90,7 +92,8 @@ class Reserve:
 
     requests: int
     left: Amount | None
-    """Set when the next one will never fit: nothing is in flight that could still turn out cheaper. What is left."""
+    """Set when the next one will never fit: nothing is in flight that could still turn out cheaper. What is
+    left."""
 
 
 @dataclass

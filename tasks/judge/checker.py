@@ -19,6 +19,10 @@ from typing import Any
 MEMORY_BYTES = 4 * 2**30
 _JUNK = ("wrong", "-987654321", "I do not know")
 _PASSES, _JUNK_MOST = 0.999, 0.5
+FOREIGN = (
+    ValueError, TypeError, LookupError, ArithmeticError, SyntaxError, AttributeError, AssertionError, RuntimeError, MemoryError,
+)  # fmt: skip
+"""What sympy and the scorers raise on odd answers. Anything else ends this process, which the other side reports just the same."""
 
 Reply = dict[str, Any]
 
@@ -66,7 +70,7 @@ def distrust(task: str, entry: str) -> str:
     for junk in _JUNK:
         try:
             score = scorer(task)(junk, row)
-        except (ValueError, TypeError, LookupError, ArithmeticError, SyntaxError, AttributeError):
+        except FOREIGN:
             continue  # a scorer that fails on junk has not accepted it
         if score >= _JUNK_MOST:
             return f"the scorer of {task} gives the answer {junk!r} a score of {score:g}"
@@ -78,23 +82,28 @@ def check_gym(request: Mapping[str, Any]) -> Reply:
     task, entry = request["task"], request["entry"]
     if why := distrust(task, entry):
         return undecided("scorer_untrusted", why)
-    return {"score": max(float(scorer(task)(reading, json.loads(entry))) for reading in request["readings"])}
+    scores, failures = [], []
+    for reading in request["readings"]:
+        try:
+            scores.append(float(scorer(task)(reading, json.loads(entry))))
+        except FOREIGN as error:
+            failures.append(f"the scorer of {task} failed: {type(error).__name__}: {str(error)[:200]}")
+    return {"score": max(scores)} if scores else undecided("check_failed", failures[0])
 
 
 CHECKS = {"math": check_math, "reasoning-gym": check_gym}
 
 
 def answered(request: Mapping[str, Any]) -> Reply:
-    """One reply. Whatever a library raises is a check that failed: it says so, and decides nothing."""
+    """One reply; a check that raised decides nothing and says what happened."""
     try:
         return CHECKS[request["check"]](request)
-    except Exception as error:  # noqa: BLE001  any error of a foreign library becomes an undecided verdict with its name
+    except FOREIGN as error:
         return undecided("check_failed", f"{request['check']} failed: {type(error).__name__}: {str(error)[:200]}")
 
 
 def prepare() -> None:
-    """Import before the clock runs; keep stdout for replies; one thread, no core file, a limit of memory."""
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    """No core file, a limit of memory, death when the clock runs out, no log lines."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Find the final answer in what a teacher (or a student) wrote.
+"""Find the final answer in what a teacher (or a student) wrote (pure).
 
 Explicit forms win, and of several the last in the text: `<answer>X</answer>`, `\\boxed{X}`, `#### X`, `Answer: X`. Without one of these a
 sentence like "the answer is X" counts; without that the whole text is the answer. Only the last 20,000 characters are looked at, so that no
@@ -15,8 +15,13 @@ Form = Literal["tag", "boxed", "hashes", "marker", "sentence", "whole"]
 _TAIL = 20_000
 _TAG = re.compile(r"<answer>(.{0,8000}?)</answer>", re.DOTALL | re.IGNORECASE)
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
-_MARKER = re.compile(r"\banswers?(?:\*\*|__)?[ \t]{0,4}:(?:\*\*|__)?[ \t]{0,8}(?:\n\s{0,8})?([^\n]+)", re.IGNORECASE)
-_SENTENCE = re.compile(r"\banswer[ \t]+(?:is|equals|=|will be|would be)[ \t]*:?[ \t]*([^\n]+)", re.IGNORECASE)
+_MARKER = re.compile(
+    r"(?:^[ \t>*_#-]{0,8}|[.!?:][ \t*_]{1,4}|\bfinal[ \t])(?:(?:the|my)[ \t])?(?:(?:final|correct)[ \t])?answers?(?:\*\*|__)?"
+    r"[ \t]{0,4}:(?:\*\*|__)?[ \t]{0,8}(?:\n\s{0,8})?([^\n]+)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PATTERNS: tuple[tuple[Form, re.Pattern[str]], ...] = (("tag", _TAG), ("hashes", _HASHES), ("marker", _MARKER))
+_SENTENCE = re.compile(r"\banswer[ \t]+(?:is|equals|=|will be|would be)[ \t]*:?[ \t]*(?!correct|right|wrong|not\b)([^\n]+)", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 _DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("__", "__"), ("`", "`"), ('"', '"'))
 
@@ -27,6 +32,8 @@ class FinalAnswer:
 
     text: str
     form: Form
+    block: str
+    """For forms that take one line, everything from there to the end: answers like grids have several lines."""
 
 
 def final_answer(text: str) -> FinalAnswer:
@@ -34,18 +41,19 @@ def final_answer(text: str) -> FinalAnswer:
     tail = text[-_TAIL:]
     explicit = list(_explicit(tail))
     if explicit:
-        _, form, found = max(explicit)
-        return FinalAnswer(stripped(found), form)
+        at, form, found = max(explicit)
+        return FinalAnswer(stripped(found), form, stripped(tail[at:] if form in ("hashes", "marker") else found))
     if said := list(_SENTENCE.finditer(tail)):
-        return FinalAnswer(stripped(first_sentence(said[-1].group(1))), "sentence")
-    return FinalAnswer(stripped(tail), "whole")
+        sentence = stripped(first_sentence(said[-1].group(1)))
+        return FinalAnswer(sentence, "sentence", sentence)
+    return FinalAnswer(stripped(tail), "whole", stripped(tail))
 
 
 def _explicit(tail: str) -> Iterator[tuple[int, Form, str]]:
     """The last of each explicit form, with where its content stands."""
-    for form, pattern in (("tag", _TAG), ("hashes", _HASHES), ("marker", _MARKER)):
+    for form, pattern in _PATTERNS:
         if found := list(pattern.finditer(tail)):
-            yield found[-1].start(1), form, found[-1].group(1)  # type: ignore[misc]
+            yield found[-1].start(1), form, found[-1].group(1)
     if (boxed := last_boxed(tail)) is not None:
         yield (boxed[0], "boxed", boxed[1])
 

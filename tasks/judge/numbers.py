@@ -1,4 +1,4 @@
-"""Read numbers as people and models write them: 1,000.00, $5, 75 %, 3/4, 3 1/2, \\frac{3}{4}, 1.5e3, 2 million, ½.
+"""Read numbers as people and models write them: 1,000.00, $5, 75 %, 3/4, 3 1/2, \\frac{3}{4}, 1.5e3, 2 million, ½ (pure).
 
 What looks like a number and is not one for certain (1,5 or 3:30 or 2^10 or 2x) is not read: the caller then cannot decide, and says so.
 """

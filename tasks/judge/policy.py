@@ -1,4 +1,4 @@
-"""What rejects a trace, and at which threshold. Every default says where it comes from."""
+"""What rejects a trace, and at which threshold (pure). Every default says where it comes from."""
 
 from typing import Literal
 

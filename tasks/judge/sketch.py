@@ -1,4 +1,4 @@
-"""MinHash sketches: 125 hashes of a trace's word 5-grams, cut into 25 bands of 5.
+"""MinHash sketches: 125 hashes of a trace's word 5-grams, cut into 25 bands of 5 (pure).
 
 Two traces whose Jaccard is 0.8 share a band with probability 0.9999 (at 0.7, 0.99), by 1 - (1 - J^5)^25. What shares a band is only a candidate:
 `near.py` estimates its similarity from the sketches, and then computes it exactly.
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from rensa import RMinHash
 
-from tasks.judge.words import Hashes, ngrams, words
+from tasks.judge.words import Hashes, ngrams
 
 VERSION = 1
 BANDS, ROWS = 25, 5
@@ -19,9 +19,9 @@ SHINGLE = 5
 _SEED = 42
 
 
-def shingles(text: str) -> Hashes:
-    """The sorted set of a text's word 5-grams."""
-    return np.unique(ngrams(words(text), SHINGLE))
+def shingles(hashes: Hashes) -> Hashes:
+    """The sorted set of word 5-grams of a text's words."""
+    return np.unique(ngrams(hashes, SHINGLE))
 
 
 def digests(sets: Sequence[Hashes]) -> npt.NDArray[np.uint32]:

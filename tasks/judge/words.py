@@ -1,4 +1,4 @@
-"""Words, n-grams, repetition and numbers of a text, in numpy; stable across processes and machines.
+"""Words, n-grams, repetition and numbers of a text, in numpy; stable across processes and machines (pure).
 
 A word is a run of ASCII letters and digits or of non-ASCII letters; operators (`+ - * / = < > ^ %`) and characters from U+2000 to U+DFFF
 (mathematical signs, kana, CJK, Hangul) are words by themselves, so maths and scripts without spaces have n-grams too. Digits are

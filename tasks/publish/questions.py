@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import rensa
 
-SHINGLE = 3  # tokens: questions are short, and 5-grams of a 20-word question are mostly one edit away from none
+SHINGLE = (
+    3  # tokens: questions are short, and 5-grams of a 20-word question are mostly one edit away from none
+)
 JACCARD = 0.8
 PERMUTATIONS, BANDS, ROWS = 125, 25, 5  # finds a pair at J = 0.8 with probability 0.9999, at 0.6 with 0.87
 SEED = 1
@@ -78,7 +80,9 @@ def numbers(key: str) -> Counter[str]:
 def shingles(key: str) -> frozenset[str]:
     """Cut a question key into overlapping runs of three tokens; a shorter question is one shingle."""
     tokens = key.split(" ")
-    return frozenset(" ".join(tokens[start : start + SHINGLE]) for start in range(max(1, len(tokens) - SHINGLE + 1)))
+    return frozenset(
+        " ".join(tokens[start : start + SHINGLE]) for start in range(max(1, len(tokens) - SHINGLE + 1))
+    )
 
 
 def is_near(key: str, other: str) -> bool:
@@ -91,7 +95,9 @@ def is_near(key: str, other: str) -> bool:
 
 def buckets(keys: Sequence[str]) -> npt.NDArray[np.uint64]:
     """Give each key its 25 buckets: near questions share at least one, questions with other numbers share none."""
-    rows = rensa.RMinHash.digest_matrix_from_token_sets([shingles(key) for key in keys], PERMUTATIONS, SEED).to_rows()
+    rows = rensa.RMinHash.digest_matrix_from_token_sets(
+        [shingles(key) for key in keys], PERMUTATIONS, SEED
+    ).to_rows()
     bands = np.asarray(rows, dtype=np.uint64).reshape(len(keys), BANDS, ROWS)
     mixed = np.tile(np.arange(BANDS, dtype=np.uint64), (len(keys), 1))
     mixed = _mix(mixed ^ np.array([_numbers_hash(key) for key in keys], dtype=np.uint64)[:, None])

@@ -19,20 +19,26 @@ def batches(
     connection: Connection, sql: str, parameters: Mapping[str, Any], rows: int = 1_000
 ) -> Iterator[pa.RecordBatch]:
     """Stream a query's rows; nothing else may run on this connection until the last one is taken."""
-    yield from connection.execute(sql, dict(parameters)).to_arrow_reader(rows)
+    yield from connection.sql(sql, params=dict(parameters)).to_arrow_reader(rows)
+
+
+def read_table(connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+    """All rows of a query that has few, or of one page of a query."""
+    table: pa.Table = connection.sql(sql, params=dict(parameters or {})).to_arrow_table()
+    return table
 
 
 def one_row(connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The first row of a query, by column; LookupError if there is none."""
-    found = connection.execute(sql, dict(parameters or {})).to_arrow_table().slice(0, 1).to_pylist()
-    if not found:
-        raise LookupError("the query found no row")
-    return dict(found[0])
+    """The row of a query that has exactly one, by column."""
+    (row,) = all_rows(connection, sql, parameters)
+    return row
 
 
-def all_rows(connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+def all_rows(
+    connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """Every row of a small query, by column."""
-    return list(connection.execute(sql, dict(parameters or {})).to_arrow_table().to_pylist())
+    return list(read_table(connection, sql, parameters).to_pylist())
 
 
 def create(connection: Connection, table: str, schema: pa.Schema) -> None:

@@ -53,4 +53,6 @@ def published_row(kept: Mapping[str, Any], ask: Ask, form: Form) -> Row:
 def heldout_row(prompt: Mapping[str, Any], ask: Ask) -> Row:
     """One row of the held-out shard: a prompt to ask a student, and what is needed to check its answer."""
     columns = ("prompt_id", "question", "reference", "verifier", "family", "metadata", "license")
-    return {"prompt": student_prompt(prompt["messages"], ask)} | {column: prompt[column] for column in columns}
+    return {"prompt": student_prompt(prompt["messages"], ask)} | {
+        column: prompt[column] for column in columns
+    }

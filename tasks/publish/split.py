@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tasks.publish.questions import BANDS, CROWD, Clusters, Question, buckets, key_id, question_key
-from tasks.publish.reading import Connection, append, batches, create, one_row, statement
+from tasks.publish.reading import Connection, append, batches, create, one_row, read_table, statement
 from warehouse.errors import RunFailed
 
 BATCH = 10_000  # prompts
 
 _PROMPT = pa.schema([("prompt_id", pa.string()), ("key_id", pa.string()), ("key", pa.string())])
-_BUCKET = pa.schema([("bucket", pa.uint64()), ("key_id", pa.string())])
+_BUCKET = pa.schema({"bucket": pa.uint64(), "key_id": pa.string()})
 _LINKED = pa.schema([("key_id", pa.string()), ("cluster_id", pa.string())])
 
 
@@ -52,9 +52,9 @@ def _read_questions(connection: Connection, dataset: str) -> None:
     total = one_row(connection, "select count(*) as prompts from split_conversation")["prompts"]
     create(connection, "split_prompt", _PROMPT)
     create(connection, "split_bucket", _BUCKET)
-    page = "select prompt_id, conversation from split_conversation where n between ? and ?"
+    page = "select prompt_id, conversation from split_conversation where n between $first and $last"
     for first in range(1, total + 1, BATCH):
-        rows = connection.execute(page, [first, first + BATCH - 1]).to_arrow_table()
+        rows = read_table(connection, page, {"first": first, "last": first + BATCH - 1})
         keys = [question_key(conversation) for conversation in rows["conversation"].to_pylist()]
         ids = [key_id(key) for key in keys]
         append(connection, "split_prompt", pa.table([rows["prompt_id"], ids, keys], schema=_PROMPT))
@@ -66,7 +66,9 @@ def _link_questions(connection: Connection) -> None:
     clusters = Clusters()
     for batch in batches(connection, statement("split_candidates"), {"crowd": CROWD}, BATCH):
         for pair in batch.to_pylist():
-            clusters.consider(Question(pair["one_id"], pair["one_key"]), Question(pair["other_id"], pair["other_key"]))
+            clusters.consider(
+                Question(pair["one_id"], pair["one_key"]), Question(pair["other_id"], pair["other_key"])
+            )
     linked = clusters.linked()
     create(connection, "split_linked", _LINKED)
     append(connection, "split_linked", pa.table([list(linked), list(linked.values())], schema=_LINKED))

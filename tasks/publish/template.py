@@ -40,43 +40,64 @@ def choose_form(reasoning: Reasoning, chat_template: str | None) -> Form:
     for form in FORMS if reasoning == "auto" else (reasoning,):
         if keeps_reasoning(chat_template, form):
             return form
-    other = next((form for form in FORMS if reasoning not in ("auto", form) and keeps_reasoning(chat_template, form)), None)
+    other = next(
+        (form for form in FORMS if reasoning not in ("auto", form) and keeps_reasoning(chat_template, form)),
+        None,
+    )
     remedy = f"set publish.reasoning to {other}" if other else "give the student a template that prints it"
     tried = "in a field or inlined" if reasoning == "auto" else f"as {reasoning}"
-    raise BadInput(f"the student's chat template drops the reasoning {tried}, so it would not be trained on: {remedy}")
+    raise BadInput(
+        f"the student's chat template drops the reasoning {tried}, so it would not be trained on: {remedy}"
+    )
 
 
 def keeps_reasoning(chat_template: str, form: Form) -> bool:
     """Render one answer and look for its reasoning, before the answer and after what the prompt alone renders to."""
     prompt = render(chat_template, _ASKED, add_generation_prompt=True)
     whole = render(chat_template, [*_ASKED, *completion(_REASONING, _ANSWER, form)])
-    start = next((i for i, (one, other) in enumerate(zip(prompt, whole, strict=False)) if one != other), len(prompt))
+    start = next(
+        (i for i, (one, other) in enumerate(zip(prompt, whole, strict=False)) if one != other), len(prompt)
+    )
     reasoning = whole.find(_REASONING, start)
     return 0 <= reasoning < whole.rfind(_ANSWER)
 
 
-def render(chat_template: str, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool = False) -> str:
+def render(
+    chat_template: str, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool = False
+) -> str:
     """Render messages as transformers does: sandboxed, with its filters and globals, and `thinking` as an alias.
 
     Raises:
         BadInput: the template is not one, or refuses the messages.
     """
-    aliased = [m | {"thinking": m["reasoning_content"]} if m.get("reasoning_content") else dict(m) for m in messages]
     try:
-        return _environment().from_string(chat_template).render(
-            messages=aliased,
-            add_generation_prompt=add_generation_prompt,
-            tools=None,
-            documents=None,
-            bos_token="",
-            eos_token="",
-            pad_token="",
-            unk_token="",
+        return (
+            _environment()
+            .from_string(chat_template)
+            .render(
+                messages=[_aliased(message) for message in messages],
+                add_generation_prompt=add_generation_prompt,
+                tools=None,
+                documents=None,
+                bos_token="",
+                eos_token="",
+                pad_token="",
+                unk_token="",
+            )
         )
     except TemplateSyntaxError as error:
-        raise BadInput(f"the student's chat template is not a template (line {error.lineno}: {error.message})") from error
+        raise BadInput(
+            f"the student's chat template is not a template (line {error.lineno}: {error.message})"
+        ) from error
     except TemplateError as error:
-        raise BadInput(f"the student's chat template refuses a user's question with an answer: {error}") from error
+        raise BadInput(
+            f"the student's chat template refuses a user's question with an answer: {error}"
+        ) from error
+
+
+def _aliased(message: Mapping[str, Any]) -> dict[str, Any]:
+    reasoning = message.get("reasoning_content")
+    return dict(message) | ({"thinking": reasoning} if reasoning else {})
 
 
 def template_of(folder: Path) -> str:
@@ -92,7 +113,9 @@ def template_of(folder: Path) -> str:
     if isinstance(template, list):  # several, by name
         template = {entry["name"]: entry["template"] for entry in template}.get("default")
     if not isinstance(template, str):
-        raise BadInput(f"{folder} has no chat template: a student that is not a chat model needs one; add chat_template.jinja")
+        raise BadInput(
+            f"{folder} has no chat template: a student that is not a chat model needs one; add chat_template.jinja"
+        )
     return template
 
 
@@ -108,10 +131,14 @@ class _Generation(Extension):
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols])
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
+    )
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise
-    environment.globals["strftime_now"] = datetime(2026, 1, 1, tzinfo=UTC).strftime  # only the reasoning is looked for
+    environment.globals["strftime_now"] = datetime(
+        2026, 1, 1, tzinfo=UTC
+    ).strftime  # only the reasoning is looked for
     return environment
 
 

@@ -1,6 +1,7 @@
-"""How the conditions of terms stand: met by the student's facts, attested by a named person, or unmet. Pure.
+"""How the conditions of terms stand: met by the student's facts, attested, or unmet (pure).
 
-A declared fact decides. An attestation speaks only where no fact is declared, so that it can never contradict one.
+A declared fact decides. An attestation speaks only where no fact is declared, so that it can never contradict
+one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -62,22 +63,25 @@ def examine(
             word = f"{demand}: attested by {last.by} on {last.on} until {last.expires_on}"
             yield Finding(of, condition.id, "attested", word)
         else:
-            yield Finding(of, condition.id, "unmet", f"the {of} ask that {demand}", _remedy(of, condition, fact))
+            demanded = f"the {of} terms ask that {demand}"
+            yield Finding(of, condition.id, "unmet", demanded, _remedy(of, condition, fact))
 
 
 def _declared(of: TermsOf, condition: Condition, demand: str, met: bool, fact: str) -> Finding:
     if met:
         return Finding(of, condition.id, "met", f"{demand}: {fact}")
-    return Finding(of, condition.id, "unmet", f"the {of} ask that {demand}, but {fact}", "change the student, or the teacher")
+    contradicted = f"the {of} terms ask that {demand}, but {fact}"
+    return Finding(of, condition.id, "unmet", contradicted, "change the student, or the teacher")
 
 
 def _remedy(of: TermsOf, condition: Condition, fact: str) -> str:
-    attest = f"`attestations: [{{of: {of}, condition: {condition.id}, by: <name>, on: <date>}}]` in the teacher's entry"
-    return f"{fact}, or attest it: {attest}" if fact else f"attest it: {attest}"
+    attestation = f"{{of: {of}, condition: {condition.id}, by: <name>, on: <date>}}"
+    attest = f"add `attestations: [{attestation}]` to the teacher's entry"
+    return f"{fact}, or {attest}" if fact else attest
 
 
 def _demand(condition: Condition, student: StudentFacts) -> tuple[str, bool | None, str]:
-    """What a condition asks; whether the student's facts meet it (None: not declared); the fact, or how to declare it."""
+    """What a condition asks; whether a fact meets it (None: no fact); that fact, or how to declare it."""
     match condition:
         case StudentNamePrefix(prefix=prefix):
             demand = f"the student's name begins with {prefix!r}"

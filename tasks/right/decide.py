@@ -1,15 +1,15 @@
-"""The gate: may this teacher be asked, its rows be published, a student be trained on them? Closed by default.
+"""May this teacher be asked, its rows be published, a student be trained on them? Closed by default (pure).
 
-`decide` is pure. It allows only if nothing at all speaks against: both contracts `yes`, or `conditional` with every
-condition met or attested; read by someone (`evidence`), signed by a named person (`review`), not lapsed; the prompts
-free to use. Whatever is missing, unknown, malformed, contradictory or out of date is a reason to deny.
+`decide` allows only if nothing at all speaks against: both contracts `yes`, or `conditional` with every
+condition met or attested; read by someone (`evidence`), signed by a named person (`review`), not lapsed; the
+prompts free to use. Whatever is missing, unknown, malformed, contradictory or out of date denies.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
-from typing import Literal, get_args
+from typing import get_args
 from urllib.parse import urlsplit
 
 from tasks.right.conditions import Finding, examine
@@ -29,6 +29,15 @@ from tasks.right.terms import (
     terms_sha256,
 )
 
+_CONTRACT: dict[TermsOf, str] = {"weights": "licence of the weights", "route": "contract of the route"}
+_INSTEAD: dict[TermsOf, str] = {
+    "weights": "use a teacher whose licence allows it",
+    "route": "use a route whose terms allow it, or your own server",
+}
+_TO_KNOW: dict[TermsOf, str] = {
+    "weights": "state `outputs_trainable` with `evidence` in its entry, or name a file with `weights:`",
+    "route": "read its terms and record them in a file of the route, or use your own server",
+}
 _EARLIEST_ZONE = timedelta(hours=14)  # UTC+14: where a calendar day begins first
 
 
@@ -95,8 +104,8 @@ def _identity(teacher: Teacher) -> Iterator[Reason]:
     if teacher.simulated and not (all(looks) and is_loopback(teacher.base_url)):
         yield Reason(
             "simulated_not_itself",
-            f"simulated: true belongs to model {SIMULATED_MODEL} on this machine only, not to {teacher.model} at"
-            f" {teacher.base_url}",
+            f"simulated: true belongs to model {SIMULATED_MODEL} on this machine only, not to"
+            f" {teacher.model} at {teacher.base_url}",
             "start it with `still simulate`, or remove simulated: true",
         )
     if not teacher.simulated and any(looks):
@@ -116,29 +125,20 @@ def _identity(teacher: Teacher) -> Iterator[Reason]:
 
 def _contract(of: TermsOf, terms: WeightsTerms | RouteTerms) -> Iterator[Reason]:
     name = terms.weights if isinstance(terms, WeightsTerms) else terms.route
-    called = f"the {'licence of the weights' if of == 'weights' else 'contract of the route'} ({name}: {terms.license})"
+    called = f"the {_CONTRACT[of]} ({name}: {terms.license})"
     says = f', "{terms.evidence.quote}"' if terms.evidence and terms.evidence.quote else ""
-    instead = "a route whose terms allow it, or your own server" if of == "route" else "a teacher whose licence allows it"
     if terms.outputs_trainable == "no":
-        yield Reason(f"{of}_forbid", f"{called} forbids training on outputs{says}", f"use {instead}")
+        yield Reason(f"{of}_forbid", f"{called} forbids training on outputs{says}", _INSTEAD[of])
     elif terms.outputs_trainable == "conditional" and terms.conditions:
         pass  # the findings speak for each condition
     elif terms.outputs_trainable != "yes":
         yield Reason(
-            f"{of}_unknown",
-            f"{called} is not known to allow training on outputs{says}",
-            _TO_KNOW[of],
+            f"{of}_unknown", f"{called} is not known to allow training on outputs{says}", _TO_KNOW[of]
         )
     if terms.evidence and terms.evidence.mark not in ("primary", "secondary"):
         yield Reason(f"{of}_unverified", f"{called} has not been read by anyone", _TO_KNOW[of])
     if not terms.evidence and not _needs_no_evidence(terms):
-        yield Reason(f"{of}_no_evidence", f"{called} comes without evidence", "state `evidence:` in its entry")
-
-
-_TO_KNOW: dict[TermsOf, str] = {
-    "weights": "state `outputs_trainable` with `evidence` in its entry, or name a shipped entry with `weights:`",
-    "route": "read its terms and record them in the registry's routes, or use your own server",
-}
+        yield Reason(f"{of}_no_evidence", f"{called} comes without evidence", "state `evidence:` with it")
 
 
 def _needs_no_evidence(terms: WeightsTerms | RouteTerms) -> bool:
@@ -154,7 +154,7 @@ def _unmet(findings: Sequence[Finding]) -> Iterator[Reason]:
 
 
 def _review(teacher: Teacher, now: datetime) -> Iterator[Reason]:
-    """The simulated teacher is this project's own program: there are no terms of others for a person to read."""
+    """The simulated teacher is this project's own program: there are no terms of others to read."""
     if teacher.simulated:
         return
     if teacher.review is None:
@@ -165,7 +165,8 @@ def _review(teacher: Teacher, now: datetime) -> Iterator[Reason]:
     if read and teacher.review.on < max(read):
         yield Reason(
             "review_older_than_terms",
-            f"the review by {teacher.review.by} of {teacher.review.on} is older than the terms read on {max(read)}",
+            f"the review by {teacher.review.by} of {teacher.review.on} is older than the text of the terms,"
+            f" captured on {max(read)}",
             "read them again and set `reviewed:` to today",
         )
 
@@ -188,7 +189,8 @@ def _dates(review: Review, now: datetime) -> Iterator[Reason]:
 def _how_to_sign(teacher: Teacher) -> str:
     sources = [t.evidence.source for t in (teacher.weights, teacher.route_terms) if t.evidence]
     read = f"read them ({'; '.join(dict.fromkeys(sources))})" if sources else "read them"
-    return f"{read} and put `reviewed: {{by: <name>, on: <date>}}` into an entry of your own, in the --teachers folder"
+    sign = "put `reviewed: {by: <name>, on: <date>}` into an entry of your own, in the --teachers folder"
+    return f"{read} and {sign}"
 
 
 def _prompts(license: str | None) -> Iterator[Reason]:
@@ -207,7 +209,7 @@ def _prompts(license: str | None) -> Iterator[Reason]:
         )
 
 
-def _fault(license: str) -> Literal["forbids commercial use", "forbids changed copies", "is not known to be free"]:
+def _fault(license: str) -> str:
     parts = license.upper().replace(" ", "-").split("-")
     if "NC" in parts:
         return "forbids commercial use"
@@ -219,5 +221,5 @@ def _day(now: datetime) -> date:
 
 
 def _latest_day(now: datetime) -> date:
-    """The latest calendar day that has begun anywhere: a review signed this morning in Auckland is not in the future."""
+    """The latest day begun anywhere: a review signed this morning in Auckland is not in the future."""
     return (now.astimezone(UTC) + _EARLIEST_ZONE).date()

@@ -2,8 +2,8 @@
 
     decision_id = SHA-256(prev_hash + canonical record)        the first prev_hash is 64 zeros
 
-Changing, removing or inserting any record breaks every hash after it. Cutting off the newest records does not show in
-the chain alone: compare its `head` with one noted elsewhere, such as in a version's manifest.
+Changing, removing or inserting any record breaks every hash after it. Cutting off the newest records does not
+show in the chain alone: compare its `head` with one noted elsewhere, such as in a version's manifest.
 """
 
 import hashlib
@@ -85,7 +85,7 @@ def seal(record: Mapping[str, object], prev_hash: str) -> Decision:
 
 
 def verify_chain(decisions: Iterable[Decision]) -> tuple[str, ...]:
-    """What does not hold of a chain, one line each; empty when all of it holds. The order given does not matter."""
+    """What does not hold of a chain, one line each; empty when all holds. The order given does not matter."""
     rows = list(decisions)
     faults = [fault for row in rows for fault in _row_faults(row)]
     known = {row.decision_id for row in rows} | {GENESIS}

@@ -1,4 +1,4 @@
-"""Reading registry files: YAML whose `yes` is a word, no key twice, no unknown field; errors name file and field."""
+"""Reading registry files: YAML whose `yes` is a word, no key twice; errors name file and field."""
 
 from collections.abc import Hashable
 from pathlib import Path

@@ -24,7 +24,7 @@ from tasks.right.terms import (
 )
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Host = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
+Host = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*-]+(\.[a-z0-9*-]+)*\.[a-z0-9-]+$")]
 License = Annotated[Line, AfterValidator(checked)]
 
 
@@ -88,13 +88,15 @@ class WeightsFile(WeightsTerms):
     weights: Name
     license: License
     models: tuple[Line, ...] = Field(min_length=1)
-    """Ids, the first a plain one; later ones may be patterns with `*`. The longest pattern that fits an id wins."""
+    """Ids, the first a plain one; later ones may be patterns with `*`. The longest that fits an id wins."""
     reasoning: Reasoning = "unknown"
 
     @property
     def terms(self) -> WeightsTerms:
         """What a teacher carries of it."""
-        return WeightsTerms.model_validate({field: getattr(self, field) for field in WeightsTerms.model_fields})
+        return WeightsTerms.model_validate(
+            {field: getattr(self, field) for field in WeightsTerms.model_fields}
+        )
 
 
 class RouteFile(RouteTerms):
@@ -103,13 +105,13 @@ class RouteFile(RouteTerms):
     route: Name
     license: License | None
     hosts: tuple[Host, ...] = ()
-    """Each stands for itself and everything below it: whoever calls them must use this route."""
+    """Each stands for itself and all below it, `*` for anything: whoever calls them must use this route."""
     base_url: BaseUrl | None = None
     api_key_env: Variable | None = None
     maker_models: tuple[Line, ...] = ()
-    """Ids or patterns of models that the route's provider made itself: its terms are then the whole contract."""
+    """Ids or patterns of models that the provider made itself: its terms are then the whole contract."""
     serves: dict[Name, Line] = {}
-    """Models of others it hosts, as weights' name: the id to ask for. Their licence holds besides its terms."""
+    """Models of others it hosts, name of the weights: id to ask for. Their licence holds besides."""
 
     @model_validator(mode="after")
     def _second_contract(self) -> "RouteFile":

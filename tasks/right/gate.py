@@ -1,4 +1,4 @@
-"""The gate as a step of a run: rule on every teacher, write the decisions down, and stop if one is refused."""
+"""The gate as a step of a run: rule on every teacher, record the decisions, stop if one is refused."""
 
 import json
 from collections.abc import Sequence
@@ -11,16 +11,19 @@ from prefect.cache_policies import NO_CACHE
 from tasks.right.decide import Ruling, decide
 from tasks.right.decisions import GENESIS, Decision, record_of, seal
 from tasks.right.terms import Purpose, StudentFacts, Teacher
-from warehouse.catalog import Transaction, transaction
+from warehouse.catalog import transaction
 from warehouse.errors import Denied
 from warehouse.layout import DataRoot
+from warehouse.transaction import Transaction
 
 _REFUSED = {
     "ask": "is not asked",
     "publish": "has rows that are not published",
     "train": "has rows that are not trained on",
 }
-_HEAD = "select decision_id from store.decision where decision_id not in (select prev_hash from store.decision)"
+_HEAD = (
+    "select decision_id from store.decision where decision_id not in (select prev_hash from store.decision)"
+)
 _SIGNED = """
     update store.terms set reviewed_by = ?, reviewed_on = ?, expires_on = ?
     where terms_sha256 = ? and teacher = ?
@@ -47,8 +50,8 @@ def admit_teachers(
 ) -> tuple[Admission, ...]:
     """Let every teacher through the gate, or none: Denied, after all decisions are recorded.
 
-    Attestations come from each teacher's entry. Asked before the first call, at publication and at training; a
-    decision is written each time, whatever it says.
+    Attestations come from each teacher's entry. Asked before the first call, at publication and at training;
+    a decision is written each time, whatever it says.
     """
     return admit(root, teachers, prompt_license, purpose, student, run_id, now)
 
@@ -82,15 +85,15 @@ def admit(
 
 
 def _append(store: Transaction, record: dict[str, object]) -> Decision:
-    """Seal a record onto the chain; the catalog's lock makes reading the head and writing after it one step."""
+    """Seal a record onto the chain; the catalog's lock makes reading its head and appending one step."""
     newest = store.rows(_HEAD)
-    decision = seal(record, newest[0]["decision_id"] if newest else GENESIS)
+    decision = seal(record, str(newest[0]["decision_id"]) if newest else GENESIS)
     store.insert("decision", [asdict(decision)])
     return decision
 
 
 def _remember(store: Transaction, teacher: Teacher, now: datetime) -> None:
-    """Keep the terms and the entry as they were seen. Signing the same terms again moves the dates on their row."""
+    """Keep terms and entry as they were seen. Signing the same terms again moves the dates on their row."""
     review = teacher.review
     signed = (review.by, review.on, review.expires_on) if review else (None, None, None)
     store.insert("terms", [_terms(teacher, *signed)])

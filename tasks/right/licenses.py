@@ -1,7 +1,7 @@
-"""Licence ids and what two short tables say of them: may the outputs of weights be trained on, may prompts be used.
+"""Licence ids, and two short tables: whose outputs may be trained on, which prompts may be used (pure).
 
-Ids are SPDX expressions, checked against the lists that `license-expression` carries. A licence that is in no table
-is not forbidden, it is unknown, and unknown denies.
+Ids are SPDX expressions, checked against the lists that `license-expression` carries. A licence that is in no
+table is not forbidden, it is unknown, and unknown denies.
 """
 
 import re
@@ -15,6 +15,7 @@ OWN_PROMPTS = "LicenseRef-own"
 """What `prompts.license` says of prompts that the recipe's author wrote or owns."""
 
 _NOTICE = "keep its notice; it claims nothing about what the software puts out"
+_NO_CLAIM = "puts no restriction or obligation on any use of outputs, in so many words"
 _DEDICATED = "its owner gave up the rights a licence would need"
 
 WEIGHTS_WITH_TRAINABLE_OUTPUTS: Mapping[str, str] = {
@@ -28,8 +29,8 @@ WEIGHTS_WITH_TRAINABLE_OUTPUTS: Mapping[str, str] = {
     "Unlicense": _DEDICATED,
     "CC0-1.0": _DEDICATED,
     "CC-BY-4.0": "name the author when sharing the weights; it has no clause about outputs",
-    "OpenMDW-1.0": "puts no restriction or obligation on any use of outputs, in so many words",
-    "LicenseRef-scancode-openmdw-1.0": "puts no restriction or obligation on any use of outputs, in so many words",
+    "OpenMDW-1.0": _NO_CLAIM,
+    "LicenseRef-scancode-openmdw-1.0": _NO_CLAIM,
 }
 """Licences whose text neither forbids training on outputs nor attaches a duty to it, each with the reason."""
 
@@ -55,8 +56,8 @@ PROMPTS_FREE_TO_USE: Mapping[str, str] = {
 }
 """Licences under which prompts may be asked, published inside a dataset and trained on.
 
-Left out on purpose, so that they deny: non-commercial (-NC-) and no-derivatives (-ND-) licences, and share-alike and
-copyleft ones (CC-BY-SA, ODbL, GPL), whose duty would pass to the whole published version.
+Left out on purpose, so that they deny: non-commercial (-NC-) and no-derivatives (-ND-) licences, and
+share-alike and copyleft ones (CC-BY-SA, ODbL, GPL), whose duty would pass to the whole published version.
 """
 
 NEWER_THAN_THE_BUNDLED_LIST = frozenset(
@@ -68,7 +69,7 @@ NEWER_THAN_THE_BUNDLED_LIST = frozenset(
         "LicenseRef-scancode-qwen-2024",
     }
 )
-"""Ids that exist in SPDX or in ScanCode's licence database (053a651f, 2026-02-24) but not in license-expression 30.4.4."""
+"""In SPDX or ScanCode's licence database (053a651f, 2026-02-24), not yet in license-expression 30.4.4."""
 
 _OWN_REFERENCE = re.compile(r"LicenseRef-(?!scancode-)[A-Za-z0-9.-]+")
 
@@ -81,21 +82,21 @@ def _licensing() -> Licensing:
 def checked(license: str) -> str:
     """Spell a licence expression as SPDX does. ValueError says which id in it is not one.
 
-    `LicenseRef-...` of one's own is accepted; `LicenseRef-scancode-...` must exist, because it names a shared list.
+    `LicenseRef-...` of one's own is accepted; `LicenseRef-scancode-...` must be on the list it names.
     """
     expression = _parse(license)
     for symbol in sorted(str(key) for key in _licensing().license_keys(expression)):
         known = symbol in _licensing().known_symbols or symbol in NEWER_THAN_THE_BUNDLED_LIST
         if not known and not _OWN_REFERENCE.fullmatch(symbol):
             raise ValueError(
-                f"{symbol!r} is no SPDX licence id: use one (MIT, Apache-2.0, ...), or LicenseRef-<name> for a text"
-                " that has none"
+                f"{symbol!r} is no SPDX licence id: use one (MIT, Apache-2.0, ...), or LicenseRef-<name>"
+                " for a text that has none"
             )
     return str(expression)
 
 
 def why_listed(license: str, table: Mapping[str, str]) -> str | None:
-    """Say why a licence expression is in a table, or None when it is not: all sides of AND, any side of OR."""
+    """Why a table lists a licence expression (all sides of AND, any side of OR); None when it does not."""
     try:
         return _why(_parse(checked(license)), table)
     except ValueError:

@@ -1,11 +1,12 @@
 """The teacher registry: shipped files of weights and routes, and the user's own entries, read into teachers.
 
-A user's folder may hold entries (`*.yaml`), and `weights/` and `routes/` of its own. It adds to the shipped files and
-replaces none of them; the one exception is the simulated teacher, whose port a user may choose.
+A user's folder may hold entries (`*.yaml`), and `weights/` and `routes/` of its own. It adds to the shipped
+files and replaces none of them; the one exception is the simulated teacher, whose port a user may choose.
 """
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tasks.right.documents import documents, parse, read_document
@@ -30,7 +31,7 @@ def shipped_teachers() -> Path:
 def load_teachers(folders: Sequence[Path]) -> dict[str, Teacher]:
     """Read every teacher of some folders, the shipped one first. BadInput names the file and the field.
 
-    A shipped file of weights is a teacher `<weights>@self-hosted`, a model that a route serves is `<model>@<route>`;
+    A file of weights is a teacher `<weights>@self-hosted`, a model that a route serves is `<model>@<route>`;
     they are evidence and carry no review. The user's own entries go by their `name`.
     """
     for folder in folders:
@@ -82,7 +83,9 @@ def _routes(folders: Sequence[Path]) -> dict[str, RouteFile]:
         so_far = Registry({}, {name: route for name, (_, route) in known.items()})
         for host in file.hosts:
             if owner := so_far.route_of(host) or _below(host, so_far):
-                raise BadInput(f"{path}: hosts: {host} belongs to route {owner.route!r} already: use that one")
+                raise BadInput(
+                    f"{path}: hosts: {host} belongs to route {owner.route!r} already: use that one"
+                )
         known[file.route] = (path, file)
     return {name: file for name, (_, file) in known.items()}
 
@@ -90,7 +93,7 @@ def _routes(folders: Sequence[Path]) -> dict[str, RouteFile]:
 def _below(host: str, registry: Registry) -> RouteFile | None:
     """The route that has a host below this one."""
     for route in registry.routes.values():
-        if any(known.endswith(f".{host}") for known in route.hosts):
+        if any(fnmatchcase(f".{known}", f"*.{host}") for known in route.hosts):
             return route
     return None
 
@@ -108,7 +111,9 @@ def _named_after(path: Path, name: str, known: Mapping[str, tuple[Path, object]]
     if path.stem != name:
         raise BadInput(f"{path}: it describes {name!r}: call the file {name}.yaml")
     if name in known:
-        raise BadInput(f"{path}: {name!r} is described by {known[name][0]} and cannot be replaced: rename yours")
+        raise BadInput(
+            f"{path}: {name!r} is described by {known[name][0]} and cannot be replaced: rename yours"
+        )
 
 
 def _entries(folders: Sequence[Path]) -> Iterator[tuple[Path, TeacherEntry]]:
@@ -126,7 +131,7 @@ def _declared(entry: TeacherEntry, path: Path) -> TeacherEntry:
 
 
 def _evidence(registry: Registry, folder: Path) -> Iterator[Teacher]:
-    """The pairs of model and route that the files describe, without a review: to be looked at, never asked."""
+    """The pairs of model and route that the files describe, unreviewed: to be looked at, never asked."""
     for weights in registry.weights.values():
         if weights.models[0] != SIMULATED_MODEL:
             yield _pair(weights.weights, weights.models[0], OWN_SERVER, registry, folder)
@@ -138,9 +143,7 @@ def _evidence(registry: Registry, folder: Path) -> Iterator[Teacher]:
             yield _pair(served, model, {"route": route.route, "weights": served}, registry, folder)
 
 
-def _pair(
-    called: str, model: str, fields: Mapping[str, str], registry: Registry, folder: Path
-) -> Teacher:
+def _pair(called: str, model: str, fields: Mapping[str, str], registry: Registry, folder: Path) -> Teacher:
     entry = parse(TeacherEntry, {"name": "shipped", "model": model, **fields}, folder)
     teacher = resolve(entry, registry, folder)
     name = f"{called}@{teacher.route}"

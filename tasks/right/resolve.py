@@ -1,7 +1,7 @@
-"""From a registry entry to a teacher: which contracts govern it, and what its silence means. Pure.
+"""From a registry entry to a teacher: which contracts govern it, and what its silence means (pure).
 
-An entry cannot choose its terms where the registry knows better: a host that belongs to a route uses that route, and a
-model that a file of weights knows has that file's licence.
+An entry cannot choose its terms where the registry knows better: a host that belongs to a route uses that
+route, and a model that a file of weights knows has that file's licence.
 """
 
 from collections.abc import Iterable, Mapping
@@ -49,7 +49,7 @@ class Registry:
         """The route that a host belongs to."""
         host = host.rstrip(".").lower()
         for route in self.routes.values():
-            if any(host == known or host.endswith(f".{known}") for known in route.hosts):
+            if any(fnmatchcase(f".{host}", f"*.{known}") for known in route.hosts):
                 return route
         return None
 
@@ -90,7 +90,9 @@ def _route(entry: TeacherEntry, registry: Registry, path: Path) -> RouteFile:
     if entry.simulated and "route" not in entry.model_fields_set:
         name = SIMULATED_ROUTE
     if entry.simulated != (name == SIMULATED_ROUTE):
-        raise BadInput(f"{path}: route: {SIMULATED_ROUTE} and simulated: true go together: give both or neither")
+        raise BadInput(
+            f"{path}: route: {SIMULATED_ROUTE} and simulated: true go together: give both or neither"
+        )
     if name not in registry.routes:
         raise BadInput(f"{path}: route: unknown route {name!r}: known routes are {_listed(registry.routes)}")
     return registry.routes[name]
@@ -99,7 +101,9 @@ def _route(entry: TeacherEntry, registry: Registry, path: Path) -> RouteFile:
 def _base_url(entry: TeacherEntry, route: RouteFile, registry: Registry, path: Path) -> str:
     base_url = entry.base_url or route.base_url
     if base_url is None:
-        raise BadInput(f"{path}: base_url is missing: write where the server listens, e.g. http://127.0.0.1:8000/v1")
+        raise BadInput(
+            f"{path}: base_url is missing: write where the server listens, e.g. http://127.0.0.1:8000/v1"
+        )
     host = urlsplit(base_url).hostname or ""
     owner = registry.route_of(host)
     if owner and owner.route != route.route:
@@ -114,7 +118,7 @@ def _base_url(entry: TeacherEntry, route: RouteFile, registry: Registry, path: P
         )
     if entry.simulated and not is_loopback(base_url):
         raise BadInput(
-            f"{path}: base_url: {host} is not this machine: the simulated teacher is reached on 127.0.0.1 only"
+            f"{path}: base_url: {host} is not this machine: the simulated teacher runs on 127.0.0.1 only"
         )
     return base_url
 
@@ -134,7 +138,7 @@ def _model(entry: TeacherEntry, base_url: str, path: Path) -> str:
 def _weights(
     entry: TeacherEntry, model: str, route: RouteFile, registry: Registry, path: Path
 ) -> tuple[WeightsTerms, WeightsFile | None]:
-    """The licence of the weights: as named, as the model's maker serves it, as a file knows it, or as the entry says."""
+    """The licence of the weights: named, or of the maker, or of the file that knows the model, or stated."""
     known = registry.weights_of(model)
     if entry.simulated and entry.license:  # it may play any licence, so that the gate can be tried
         return _of_entry(entry, registry, path), None
@@ -184,7 +188,8 @@ def _of_entry(entry: TeacherEntry, registry: Registry, path: Path) -> WeightsTer
     license = entry.license
     if license is None:
         raise BadInput(
-            f"{path}: license is missing: write the SPDX id of the weights' licence, or name a known file with `weights:`"
+            f"{path}: license is missing: write the SPDX id of the weights' licence, or name a file of the"
+            " registry with `weights:`"
         )
     basis = why_listed(license, WEIGHTS_WITH_TRAINABLE_OUTPUTS)
     described = [file.weights for file in registry.weights.values() if file.license == license]
@@ -198,10 +203,13 @@ def _of_entry(entry: TeacherEntry, registry: Registry, path: Path) -> WeightsTer
             weights=license, license=license, outputs_trainable=trainable, basis=basis or unknown
         )
     if entry.evidence is None:
-        raise BadInput(f"{path}: evidence is missing: outputs_trainable needs its source, date, mark and quote")
+        raise BadInput(
+            f"{path}: evidence is missing: outputs_trainable needs its source, date, mark and quote"
+        )
     if "-NC" in license.upper() and entry.outputs_trainable == "yes":
         raise BadInput(
-            f"{path}: outputs_trainable: {license} is non-commercial: say conditional, with the condition noncommercial"
+            f"{path}: outputs_trainable: {license} is non-commercial: say conditional, with the condition"
+            " noncommercial"
         )
     return WeightsTerms(
         weights=license,

@@ -1,8 +1,7 @@
-"""The terms a teacher is asked under: its weights' licence, its route's contract, who reviewed both, and the facts
-of the student they bear on. Frozen models; nothing here decides anything.
+"""The terms a teacher is asked under, who reviewed them, and the facts of the student they bear on (pure).
 
-Two contracts govern every hosted call. An answer may be trained on only if the licence of the weights and the terms
-of the route both let it.
+Two contracts govern every hosted call. An answer may be trained on only if the licence of the weights and the
+terms of the route both let it. Frozen models; nothing here decides anything.
 """
 
 import hashlib
@@ -158,7 +157,8 @@ class RouteTerms(Frozen):
 class Review(Frozen):
     """A named person read both contracts on a day and stands for them until it expires.
 
-    90 days by default, 365 at most: one provider's terms changed four times within nine months of 2025 and 2026.
+    90 days by default, 365 at most: one provider's terms changed four times within nine months (xAI, 2025-12
+    to 2026-08).
     """
 
     by: Line
@@ -172,7 +172,7 @@ class Review(Frozen):
 
 
 class Attestation(Frozen):
-    """A named person states that one condition of the weights' or the route's terms is kept; expires as a review does."""
+    """A named person states that one condition of the terms is kept; it expires as a review does."""
 
     of: TermsOf
     condition: Literal[
@@ -239,15 +239,15 @@ class Teacher(Frozen):
 
 
 def canonical(record: Mapping[str, object]) -> bytes:
-    """The one spelling of a JSON record (RFC 8785), so that its hash means the record and not its spelling."""
+    """The one spelling of a JSON record (RFC 8785), so that its hash means the record, not its spelling."""
     return rfc8785.dumps(cast(dict[str, Any], record))
 
 
 def terms_sha256(weights: WeightsTerms, route: RouteTerms) -> str:
     """Hash what both contracts say: names, licences, outputs_trainable, conditions, hashes of the texts.
 
-    A review is an act about terms, not a part of them: signing the same terms again keeps the hash, and with it
-    every answer already bought. The decision's record carries the review as it stood.
+    A review is an act about terms, not a part of them: signing the same terms again keeps the hash, and with
+    it every answer already bought. The decision's record carries the review as it stood.
     """
     said = {"weights": _said(weights.weights, weights), "route": _said(route.route, route)}
     return hashlib.sha256(canonical(said)).hexdigest()

@@ -14,12 +14,12 @@ wanted_keys as (
 tries as (
     select
         request_key,
-        teacher,
+        wanted_keys.teacher,
         attempts.state,
         attempts.dataset,
         attempts.outcome,
         attempts.max_tokens,
-        coalesce(attempts.sent_at, attempts.received_at) as at,
+        coalesce(attempts.sent_at, attempts.received_at) as tried_at,
         attempts.state = 'paid' and coalesce(outcome_rules.is_answer, false) as is_answer,
         case coalesce(outcome_rules.asked_again, 'next_plan')
             when 'never' then false
@@ -39,9 +39,9 @@ history as (
         bool_or(is_answer and not is_due) as is_done,
         bool_or(is_answer) as has_answer,
         -- the current answer, as the view `wanted` chooses it
-        arg_min(dataset, row(outcome <> 'ok', -max_tokens, at)) filter (where is_answer and not is_due) as answered_for,
-        arg_max(state, at) as last_state,
-        arg_max(is_due, at) as is_last_due
+        arg_min(dataset, row(outcome <> 'ok', -max_tokens, tried_at)) filter (where is_answer and not is_due) as answered_for,
+        arg_max(state, tried_at) as last_state,
+        arg_max(is_due, tried_at) as is_last_due
     from tries
     group by request_key, teacher
 ),

@@ -142,3 +142,5 @@ create table store.student_run (
     run_id text,
     simulated boolean not null
 );
+
+create table store.home (path text not null);  -- in a published copy: the data root whose files its views name

@@ -2,43 +2,43 @@
 -- the first received is shown. The choice is made on narrow columns, so that the texts are never sorted.
 create or replace view traces as
 select
-    trace_id,
-    attempt_id,
-    request_key,
-    prompt_id,
-    sample_index,
-    teacher,
-    route,
-    teacher_model,
-    teacher_revision,
-    terms_id,
-    terms_sha256,
-    decision_id,
-    simulated,
-    served_model,
-    system_fingerprint,
-    run_id,
-    outcome,
-    reasoning,
-    reasoning_source,
-    answer,
-    content,
-    finish_reason,
-    max_tokens,
-    prompt_tokens,
-    completion_tokens,
-    reasoning_tokens,
-    usage_source,
-    cost_usd,
-    latency_s,
-    received_at,
-    text_hash
-from store.traces_parquet
-semi join (
+    t.trace_id,
+    t.attempt_id,
+    t.request_key,
+    t.prompt_id,
+    t.sample_index,
+    t.teacher,
+    t.route,
+    t.teacher_model,
+    t.teacher_revision,
+    t.terms_id,
+    t.terms_sha256,
+    t.decision_id,
+    t.simulated,
+    t.served_model,
+    t.system_fingerprint,
+    t.run_id,
+    t.outcome,
+    t.reasoning,
+    t.reasoning_source,
+    t.answer,
+    t.content,
+    t.finish_reason,
+    t.max_tokens,
+    t.prompt_tokens,
+    t.completion_tokens,
+    t.reasoning_tokens,
+    t.usage_source,
+    t.cost_usd,
+    t.latency_s,
+    t.received_at,
+    t.text_hash
+from store.traces_parquet as t
+join (
     select trace_id, arg_min(attempt_id, (received_at, attempt_id)) as attempt_id
     from store.traces_parquet
     group by trace_id
-) using (trace_id, attempt_id);
+) as first using (trace_id, attempt_id);
 
 comment on view traces is 'Every parsed response of a teacher: reasoning, answer, usage, and under which terms it was given.';
 comment on column traces.trace_id is 'Key: content hash of request key, reasoning, content and finish reason';

@@ -1,0 +1,53 @@
+"""What a run came to: read back from the published warehouse, so that it says what anybody would find there."""
+
+from dataclasses import asdict, dataclass
+
+from tasks.publish.publication import Published
+from tasks.train.student import StudentDone
+from warehouse.catalog import connect
+from warehouse.layout import DataRoot
+
+FUNNEL = "select * exclude (dataset, plan_id, judge_run) from funnel where dataset = ?"
+REASONS = """
+    select coalesce(reason, outcome) as reason, count(*) as traces from verdicts
+    where dataset = ? and is_current and outcome <> 'kept' group by all order by traces desc, reason
+"""
+SPENT = """
+    select coalesce(sum(requests), 0) as requests, coalesce(sum(prompt_tokens + completion_tokens), 0) as tokens,
+        case when sum(unpriced) > 0 then null else coalesce(sum(usd), 0) end as usd
+    from spend where dataset = ?
+"""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One run's outcome: the funnel with its reasons, the version, and the student if one was trained."""
+
+    dataset: str
+    run_id: str
+    asked: int
+    """Samples this run asked for; 0 when everything wanted was there."""
+    funnel: dict[str, int]
+    reasons: dict[str, int]
+    requests: int
+    """Attempts ever made for the dataset, like tokens and usd."""
+    tokens: int
+    usd: float | None
+    published: Published
+    student: StudentDone | None
+
+    def as_dict(self) -> dict[str, object]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def summarise(
+    root: DataRoot, dataset: str, run_id: str, asked: int, published: Published, student: StudentDone | None
+) -> Summary:
+    """Read the funnel, the reasons and the spend of a dataset."""
+    with connect(root) as warehouse:
+        found = warehouse.execute(FUNNEL, [dataset]).to_arrow_table().to_pylist()
+        reasons = dict(warehouse.execute(REASONS, [dataset]).fetchall())
+        requests, tokens, usd = warehouse.execute(SPENT, [dataset]).fetchall()[0]
+    funnel = found[0] if found else {}
+    return Summary(dataset, run_id, asked, funnel, reasons, requests, tokens, usd, published, student)

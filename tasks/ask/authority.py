@@ -1,0 +1,208 @@
+"""The authorities of one data root, as named Ray actors: one per account and pool for its quota, one for
+spending.
+
+Thin shells round `Pool` and `Book`. They need no CPU share and never wait, so an exchange takes about a
+millisecond. They outlive the run that made them if another one on the same Ray uses them too; the last one
+to close ends them.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayError
+
+from tasks.ask.lease import AuthorityLost
+from tasks.ask.quota import Counters, Grant, Limits, Pool, Report, RunTerms, Stop
+from tasks.ask.spend import Amount, Book, Ceiling, Reserve, SpendReport
+from warehouse.errors import Busy, RunFailed
+from warehouse.layout import DataRoot
+from warehouse.locks import hold
+from warehouse.records import content_id
+
+Account = tuple[str, str]
+LOCK_WAIT_S = 10.0
+"""For an authority of a run that has just ended to go away."""
+TRIES = 3
+"""To reach an authority that its last user may be closing at this moment."""
+
+
+class QuotaAuthority:
+    """One account's pool. Its lock in the data root keeps a second Ray cluster from handing out the same
+    quota."""
+
+    def __init__(self, root: DataRoot, account: Account, limits: Limits) -> None:
+        self._pool = Pool(limits, time.monotonic(), random.Random())
+        self._root, self._account = root, account
+        self._lock = ExitStack()
+        self._is_locked = False
+
+    async def open_run(self, terms: RunTerms, limits: Limits) -> str | None:
+        """Let a run ask; returns who else hands out this quota, if somebody does."""
+        if not self._is_locked:
+            name = f"quota-{content_id(*self._account)}"
+            purpose = f"quota of account '{self._account[0]}', pool '{self._account[1]}'"
+            try:
+                self._lock.enter_context(hold(self._root, name, purpose, datetime.now(UTC), LOCK_WAIT_S))
+            except Busy as error:
+                return str(error)
+            self._is_locked = True
+        self._pool.open_run(terms, limits, time.monotonic())
+        return None
+
+    async def exchange(self, report: Report) -> Grant:
+        return self._pool.exchange(report, time.monotonic())
+
+    async def stop_run(self, run_id: str, reason: str) -> None:
+        self._pool.stop_run(run_id, reason)
+
+    async def snapshot(self, run_id: str) -> tuple[Counters, float, Stop | None]:
+        return self._pool.snapshot(run_id, time.monotonic())
+
+    async def close_run(self, run_id: str) -> bool:
+        return self._pool.close_run(run_id, time.monotonic())
+
+
+class SpendAuthority:
+    """Every run's budget."""
+
+    def __init__(self) -> None:
+        self._books: dict[str, Book] = {}
+
+    async def open_run(self, run_id: str, ceiling: Ceiling, spent_before: Amount) -> None:
+        self._books[run_id] = Book(ceiling, spent_before)
+
+    async def exchange(self, report: SpendReport) -> Reserve:
+        book = self._books.get(report.run_id)
+        return book.exchange(report) if book else Reserve(0, None)
+
+    async def close_worker(self, run_id: str, worker: str, spent: Amount) -> None:
+        self._books[run_id].close(worker, spent)
+
+    async def snapshot(self, run_id: str) -> Amount:
+        return self._books[run_id].spent
+
+    async def close_run(self, run_id: str) -> bool:
+        self._books.pop(run_id, None)
+        return not self._books
+
+
+def exchange_with(authority: Any) -> Callable[[Any], Awaitable[Any]]:
+    """The exchange of a Ray actor, as a plain function; a dead actor is an `AuthorityLost`."""
+
+    async def exchange(report: Any) -> Any:
+        try:
+            return await authority.exchange.remote(report)
+        except RayError as error:
+            raise AuthorityLost(str(error).splitlines()[0]) from error
+
+    return exchange
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run's asking is."""
+
+    counters: Counters
+    held_s: float
+    """The longest that a pool pauses from now."""
+    spent: Amount
+    """Billed over all resumes, with what is unknown at its worst."""
+    stop: Stop | None
+
+
+@dataclass(frozen=True)
+class Authorities:
+    """Handles to what one run asks through."""
+
+    run_id: str
+    quota: Mapping[Account, Any]
+    spend: Any
+
+    async def stop(self, reason: str) -> None:
+        """Have every worker of the run send nothing more, within one exchange (at most 0.2 s)."""
+        await asyncio.gather(*(pool.stop_run.remote(self.run_id, reason) for pool in self.quota.values()))
+
+    async def progress(self) -> Progress:
+        """The run's counters over all its pools."""
+        pools = await asyncio.gather(*(pool.snapshot.remote(self.run_id) for pool in self.quota.values()))
+        spent = await self.spend.snapshot.remote(self.run_id)
+        stops = [stop for _, _, stop in pools if stop]
+        counters = sum((counters for counters, _, _ in pools), Counters())
+        return Progress(
+            counters, max((held for _, held, _ in pools), default=0.0), spent, *stops[:1] or [None]
+        )
+
+    async def close(self) -> None:
+        """End the run; authorities that nobody uses any more are ended too."""
+        for authority in (*self.quota.values(), self.spend):
+            if await authority.close_run.remote(self.run_id):
+                ray.kill(authority)
+
+
+async def open_authorities(
+    root: DataRoot,
+    run_id: str,
+    pools: Mapping[Account, tuple[RunTerms, Limits]],
+    ceiling: Ceiling,
+    spent_before: Amount,
+) -> Authorities:
+    """Find or start the authorities that a run needs, and open it with each.
+
+    Raises: Busy: another Ray cluster hands out one of these quotas on this data root; the message names the
+    process. RunFailed: an authority does not start.
+    """
+    root = replace(root, path=root.path.resolve())
+    quota = {account: _open_pool(root, account, *pools[account]) for account in pools}
+    spend = _open(
+        root, "spend", SpendAuthority, (), lambda actor: actor.open_run.remote(run_id, ceiling, spent_before)
+    )
+    opened = await asyncio.gather(*quota.values(), spend)
+    return Authorities(run_id, dict(zip(quota, opened[:-1], strict=True)), opened[-1])
+
+
+async def _open_pool(root: DataRoot, account: Account, terms: RunTerms, limits: Limits) -> Any:
+    name, arguments = f"quota-{content_id(*account)}", (root, account, limits)
+    return await _open(
+        root, name, QuotaAuthority, arguments, lambda actor: actor.open_run.remote(terms, limits)
+    )
+
+
+async def _open(
+    root: DataRoot,
+    name: str,
+    kind: type,
+    arguments: tuple[Any, ...],
+    opening: Callable[[Any], Awaitable[str | None]],
+) -> Any:
+    for _ in range(TRIES):
+        actor = (
+            ray.remote(kind)
+            .options(
+                name=name,
+                namespace=f"stillhouse-{content_id(str(root.path))}",
+                get_if_exists=True,
+                lifetime="detached",  # a second run on this Ray may go on using it after the first has ended
+                num_cpus=0,
+                max_restarts=0,  # a new one would not know what is reserved: the run ends, and the next one adopts
+            )
+            .remote(*arguments)
+        )
+        try:
+            busy = await opening(actor)
+        except RayActorError as error:
+            problem = error
+            continue
+        if busy:
+            ray.kill(actor)
+            raise Busy(busy)
+        return actor
+    raise RunFailed(
+        f"the authority '{name}' does not start: {str(problem).splitlines()[0]}; see the logs of Ray"
+    )

@@ -1,0 +1,268 @@
+"""Ask in batches: each is one Prefect task run that waits for one Ray worker and commits what it brings back.
+
+Prefect stays in the flow's process; Ray workers know nothing of it. Ray's own retries are off, because they
+would buy a killed worker's batch again: what it had received is in its journal, and only the rest is asked.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+import ray
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from ray.exceptions import RayError, RayTaskError
+
+from tasks.ask.adopt import adopt_segment, commit
+from tasks.ask.authority import Authorities, Progress, open_authorities
+from tasks.ask.batch_files import BatchFile
+from tasks.ask.call import BatchDone, TeacherCall, WorkerDone
+from tasks.ask.journal import SUFFIX
+from tasks.ask.quota import lowest
+from tasks.ask.segment import BEST_FIRST, Segment
+from tasks.ask.spend import Amount, Ceiling, check_priced
+from tasks.ask.worker import ask_rows
+from warehouse.catalog import connect
+from warehouse.errors import RunFailed, StillhouseError
+from warehouse.layout import DataRoot
+from warehouse.records import AttemptState, DataFile
+
+WORKER_CPUS = 0.25
+"""A worker mostly waits; a core holds four."""
+LIVES = 3
+"""Workers that may die over one batch (killed, out of memory, a lost node) before the run ends."""
+POLL_S = 0.5
+"""Between two looks at the run's counters."""
+COMMIT_S = 60.0
+"""For a stopped batch to be converted and committed, after its drain."""
+
+Now = Callable[[], datetime]
+
+
+async def ask_all(
+    root: DataRoot,
+    batches: Sequence[BatchFile],
+    calls: Mapping[str, TeacherCall],
+    ceiling: Ceiling,
+    workers: int,
+    now: Now,
+    on_progress: Callable[[Progress], Awaitable[None]] | None = None,
+) -> tuple[BatchDone, ...]:
+    """Ask for every batch, in order, at most `workers` at a time; returns those that were asked.
+
+    Args:
+        calls: by teacher name; all of one run.
+        ceiling: over everything ever billed for the dataset.
+        on_progress: called every 0.5 s, and once at the end.
+
+    Raises:
+        BadInput: a dollar ceiling on a teacher without a price.
+        Busy: another Ray cluster asks through one of these accounts on this data root.
+        RunFailed: a teacher cannot go on; everything received is committed.
+        asyncio.CancelledError: as given, after the workers have drained and what came back is committed.
+    """
+    check_priced(ceiling, {name: call.rates for name, call in calls.items()})
+    if not batches:
+        return ()
+    call = next(iter(calls.values()))
+    pools = {
+        account: (
+            call.run_terms,
+            lowest(*(each.limits for each in calls.values() if each.account == account)),
+        )
+        for account in {each.account for each in calls.values()}
+    }
+    before = await asyncio.to_thread(spent_so_far, root, call.dataset)
+    authorities = await open_authorities(root, call.run_id, pools, ceiling, before)
+    watching = asyncio.create_task(_watch(authorities, on_progress))
+    try:
+        return await _ask_in_turn(iter(batches), calls, authorities, workers, now)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await _close(authorities, on_progress)
+
+
+async def stop_asking(authorities: Authorities, reason: str) -> None:
+    """Have every worker of the run stop sending within 0.2 s, drain for its stated time, and return."""
+    await authorities.stop(reason)
+
+
+@task(name="ask", task_run_name="ask {batch.name}", cache_policy=NO_CACHE)
+async def ask_batch(batch: BatchFile, call: TeacherCall, authorities: Authorities, now: Now) -> BatchDone:
+    """Ask for one batch and commit what comes back; then its journal segment and its file are deleted.
+
+    Cancelled, it stops the run's workers, waits for them to drain, commits, and lets the cancellation
+    through.
+
+    Raises:
+        RunFailed: the teacher cannot go on, or three workers died over this batch.
+    """
+    work = asyncio.create_task(_ask_and_commit(batch, call, authorities, now))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await stop_asking(authorities, "the run was cancelled")
+        await asyncio.wait({work}, timeout=call.drain_s + COMMIT_S)
+        raise
+
+
+def spent_so_far(root: DataRoot, dataset: str) -> Amount:
+    """What a dataset has been billed, over all its runs; what is unknown counts at its worst."""
+    if not root.warehouse.exists():
+        return Amount()
+    sql = """
+        select
+            count(*) filter (where not (state = 'failed' and outcome = 'connection')),
+            sum(case usage_source
+                when 'reported' then prompt_tokens + completion_tokens when 'unknown' then worst_tokens else 0 end),
+            sum(case usage_source when 'reported' then cost_usd when 'unknown' then worst_cost_usd else 0 end)
+        from attempts where dataset = ?
+    """
+    with connect(root) as warehouse:
+        row = warehouse.execute(sql, [dataset]).fetchone()
+    requests, tokens, usd = row or (0, 0, 0.0)
+    return Amount(requests, int(tokens or 0), float(usd or 0.0))
+
+
+async def _ask_in_turn(
+    batches: Iterator[BatchFile],
+    calls: Mapping[str, TeacherCall],
+    authorities: Authorities,
+    workers: int,
+    now: Now,
+) -> tuple[BatchDone, ...]:
+    done: list[BatchDone] = []
+    is_over = False
+
+    async def take_turns() -> None:
+        nonlocal is_over
+        for batch in batches:
+            if is_over:
+                return
+            try:
+                finished = await ask_batch(batch, calls[batch.teacher], authorities, now)
+            except BaseException:
+                is_over = True
+                await stop_asking(authorities, "another batch has failed")
+                raise
+            done.append(finished)
+            is_over = is_over or finished.stopped is not None
+
+    results = await asyncio.gather(*(take_turns() for _ in range(workers)), return_exceptions=True)
+    for problem in results:
+        if problem is not None:
+            raise problem
+    return tuple(done)
+
+
+@dataclass
+class _Tally:
+    """One batch over the lives of its workers."""
+
+    states: dict[str, AttemptState] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
+    files: list[DataFile] = field(default_factory=list)
+    spent: Amount = Amount()
+
+    def add(self, done: WorkerDone) -> None:
+        for key, state in done.states.items():
+            self.states[key] = min(self.states.get(key, state), state, key=BEST_FIRST.index)
+        self.settled |= done.settled
+        self.files += done.files
+        self.spent += done.spent
+
+    def done(self, batch: BatchFile, last: WorkerDone) -> BatchDone:
+        states = list(self.states.values())
+        return BatchDone(
+            name=batch.name,
+            answered=states.count("paid"),
+            failed=states.count("failed"),
+            maybe_paid=states.count("maybe_paid"),
+            not_asked=batch.rows - len(states),
+            over_budget=last.over_budget,
+            tokens=self.spent.tokens,
+            usd=self.spent.usd,
+            files=tuple(self.files),
+            stopped=last.stopped,
+        )
+
+
+async def _ask_and_commit(
+    batch: BatchFile, call: TeacherCall, authorities: Authorities, now: Now
+) -> BatchDone:
+    tally = _Tally()
+    for _ in range(LIVES):
+        done, is_dead = await _one_life(batch, call, authorities, frozenset(tally.settled), now)
+        tally.add(done)
+        if not is_dead:
+            break
+    else:
+        raise RunFailed(
+            f"batch {batch.name}: {LIVES} workers died over it ({done.failure}); see the logs of Ray"
+        )
+    Path(batch.path).unlink(missing_ok=True)
+    if done.failure:
+        raise RunFailed(done.failure)
+    return tally.done(batch, done)
+
+
+async def _one_life(
+    batch: BatchFile, call: TeacherCall, authorities: Authorities, skip: frozenset[str], now: Now
+) -> tuple[WorkerDone, bool]:
+    """Run one worker over what is left of a batch and commit its segment; True if the worker died."""
+    segment_id = uuid4().hex
+    root = call.data_root
+    worker = ray.remote(num_cpus=WORKER_CPUS, max_retries=0)(ask_rows)
+    quota = authorities.quota[call.account]
+    try:
+        done: WorkerDone = await worker.remote(batch.path, call, segment_id, quota, authorities.spend, skip)
+    except RayTaskError as error:
+        if isinstance(error.cause, StillhouseError):
+            raise type(error.cause)(*error.cause.args) from None
+        raise
+    except RayError as error:
+        done = await asyncio.to_thread(
+            _rescue, root, call.dataset, segment_id, str(error).splitlines()[0], now
+        )
+        await authorities.spend.close_worker.remote(call.run_id, segment_id, done.spent)
+        return done, True
+    await asyncio.to_thread(commit, root, segment_id, done.files, now())
+    done.segment.unlink(missing_ok=True)
+    return done, False
+
+
+def _rescue(root: DataRoot, dataset: str, segment_id: str, why: str, now: Now) -> WorkerDone:
+    """Take up the segment of a worker that has died."""
+    path = root.journal / dataset / f"{segment_id}{SUFFIX}"
+    segment: Segment | None = None
+    files: tuple[DataFile, ...] = ()
+    if path.exists():
+        segment = adopt_segment(root, path, now())
+    return WorkerDone(
+        segment=path,
+        segment_id=segment_id,
+        files=files,
+        states=segment.states if segment else {},
+        spent=segment.spent if segment else Amount(),
+        settled=segment.settled if segment else frozenset(),
+        failure=why,
+    )
+
+
+async def _watch(authorities: Authorities, on_progress: Callable[[Progress], Awaitable[None]] | None) -> None:
+    while on_progress is not None:
+        await on_progress(await authorities.progress())
+        await asyncio.sleep(POLL_S)
+
+
+async def _close(authorities: Authorities, on_progress: Callable[[Progress], Awaitable[None]] | None) -> None:
+    try:
+        if on_progress is not None:
+            await on_progress(await authorities.progress())
+        await authorities.close()
+    except RayError as error:
+        raise RunFailed(f"an authority has gone: {str(error).splitlines()[0]}; run again") from error

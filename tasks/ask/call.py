@@ -1,0 +1,111 @@
+"""What a worker is given and what it hands back (pure): plain records that travel through Ray."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tasks.ask.quota import Limits, RunTerms
+from tasks.ask.spend import Amount, Rates
+from tasks.right.terms import Teacher
+from warehouse.layout import DataRoot
+from warehouse.records import AttemptState, DataFile
+
+
+@dataclass(frozen=True)
+class TeacherCall:
+    """Everything a worker needs to ask one teacher for one run."""
+
+    teacher: Teacher
+    decision_id: str
+    run_id: str
+    dataset: str
+    root: Path
+    """The data root."""
+    api_key: str | None = field(default=None, repr=False)
+    """Sent as a bearer token; never journaled, logged or part of an error."""
+    connect_timeout_s: float = 10.0
+    request_timeout_s: float = 600.0
+    """From sending to the last byte; long, because a timeout after sending may have been paid."""
+    drain_s: float = 10.0
+    """How long a stopped worker waits for what is in flight; the rest becomes `maybe_paid`."""
+    unreachable_after_s: float = 30.0
+    """No connection for so long ends the run."""
+    patience_s: float = 1800.0
+    """No answer for so long, in a storm of 429s or 503s, ends the run."""
+
+    @property
+    def data_root(self) -> DataRoot:
+        return DataRoot(self.root)
+
+    @property
+    def url(self) -> str:
+        return self.teacher.base_url.rstrip("/") + "/chat/completions"
+
+    @property
+    def account(self) -> tuple[str, str]:
+        """Account and pool: what the quota belongs to."""
+        return self.teacher.account, self.teacher.pool
+
+    @property
+    def rates(self) -> Rates | None:
+        """Dollars per token; None where the price is unknown."""
+        price = self.teacher.price
+        if price is None:
+            return None
+        return Rates(price.usd_per_million_input / 1e6, price.usd_per_million_output / 1e6)
+
+    @property
+    def limits(self) -> Limits:
+        quota = self.teacher.quota
+        return Limits(quota.requests_per_minute, quota.tokens_per_minute, quota.concurrency)
+
+    @property
+    def label(self) -> str:
+        """The teacher as errors name it."""
+        return f"teacher '{self.teacher.name}' at {self.teacher.base_url}"
+
+    @property
+    def run_terms(self) -> RunTerms:
+        return RunTerms(
+            run_id=self.run_id,
+            unreachable_after_s=self.unreachable_after_s,
+            patience_s=self.patience_s,
+            request_timeout_s=self.request_timeout_s,
+        )
+
+
+@dataclass(frozen=True)
+class WorkerDone:
+    """What a worker hands back: its segment is converted, and not yet committed."""
+
+    segment: Path
+    segment_id: str
+    files: tuple[DataFile, ...]
+    states: Mapping[str, AttemptState]
+    """Where each sample stands that was asked."""
+    spent: Amount
+    """Billed, with what is unknown at its worst."""
+    settled: frozenset[str] = frozenset()
+    """Request keys that were asked to an end; a worker that takes the batch over leaves them alone."""
+    over_budget: int = 0
+    failure: str | None = None
+    """Why the run must end."""
+    stopped: str | None = None
+    """Why it stopped before its end, if somebody asked it to."""
+
+
+@dataclass(frozen=True)
+class BatchDone:
+    """One batch, committed: answered + failed + maybe_paid + not_asked = rows."""
+
+    name: str
+    answered: int
+    failed: int
+    maybe_paid: int
+    not_asked: int
+    over_budget: int
+    """Of not_asked: rows whose worst case did not fit under the budget."""
+    tokens: int
+    usd: float
+    files: tuple[DataFile, ...]
+    stopped: str | None = None

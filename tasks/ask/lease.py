@@ -1,0 +1,209 @@
+"""The worker's side of quota and budget (pure): which row may be sent now. It exchanges with the authorities
+every 0.1 to 0.2 s, never per request, and trusts nothing older than a stated time.
+
+A row moves from waiting to funded (its worst case is reserved) to ready (the pool has let it through) and is
+then sent as soon as a slot is free.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from tasks.ask.outcomes import RULES
+from tasks.ask.quota import Counters, Failure, Grant, Report, Stop
+from tasks.ask.reply import Dimension, HeaderLimit, Reply
+from tasks.ask.spend import Amount, Ceiling, Reserve, SpendReport
+
+EXCHANGE_S = (0.1, 0.2)
+"""Between two exchanges, drawn evenly, so that workers do not march in step and starve one another."""
+STALE_S = 2.0
+"""Nothing is sent on the word of an authority that has not been heard for so long."""
+AHEAD = 256
+"""Rows funded ahead of their turn; at 0.2 s an exchange it allows over 1,000 requests/s a worker."""
+
+
+class AuthorityLost(Exception):
+    """An authority is gone, or does not answer."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sample of a batch, ready to be sent."""
+
+    request_key: str
+    prompt_id: str
+    sample_index: int
+    body: bytes
+    max_tokens: int
+    rate_tokens: int
+    """What it is charged on the tokens per minute: the estimated prompt and all of `max_tokens`."""
+    worst: Amount
+    """What it may cost at most."""
+    tries: int = 0
+    """Requests of it that did not go through in this batch and count as tries."""
+
+    def again(self, counted: bool) -> "Row":
+        return replace(self, tries=self.tries + counted)
+
+
+class Lease:
+    """The rows of one batch on their way out, and what this worker may do."""
+
+    def __init__(
+        self,
+        worker: str,
+        run_id: str,
+        teacher: str,
+        quota: Callable[[Report], Awaitable[Grant]],
+        spend: Callable[[SpendReport], Awaitable[Reserve]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._worker, self._run_id, self._teacher = worker, run_id, teacher
+        self._quota, self._spend, self._clock = quota, spend, clock
+        self.waiting: deque[Row] = deque()
+        self._funded: deque[Row] = deque()
+        self._ready: deque[Row] = deque()
+        self.in_flight = 0
+        self.storm = False
+        self.stop: Stop | None = None
+        self.counters = Counters()
+        self.released = Amount()
+        self.spent = Amount()
+        self._slots = 0
+        self._heard_at = self._hold_until = float("-inf")
+        self._expires_at: float | None = None
+        self._unused_requests = self._unused_tokens = 0
+        self._answers = 0
+        self._failures: list[tuple[Failure, float]] = []
+        self._limits: Mapping[Dimension, HeaderLimit] = {}
+        self._spend_told: tuple[Amount, Amount] = (Amount(), Amount())
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits and nothing is in flight."""
+        return not (self.waiting or self._funded or self._ready or self.in_flight)
+
+    @property
+    def unsent(self) -> int:
+        """Rows that have not been sent."""
+        return len(self.waiting) + len(self._funded) + len(self._ready)
+
+    def take(self) -> Row | None:
+        """A row that may be sent now, which then has a slot; None if there is none."""
+        if not self._ready or self.in_flight >= self._slots or not self.may_send():
+            return None
+        self.in_flight += 1
+        return self._ready.popleft()
+
+    def may_send(self) -> bool:
+        """Whether what was granted still holds at this instant."""
+        now = self._clock()
+        expired = self._expires_at is not None and now > self._expires_at
+        return (
+            self.stop is None and now >= self._hold_until and not expired and now - self._heard_at <= STALE_S
+        )
+
+    def give_back(self, row: Row) -> None:
+        """A row that was taken and not sent: its slot, its permission and its money come back."""
+        self.in_flight -= 1
+        self._ready.appendleft(row)
+
+    def finish(self, row: Row, cost: Amount) -> None:
+        """A request is over, and cost this much of the worst that was reserved."""
+        self.in_flight -= 1
+        self.released += row.worst
+        self.spent += cost
+
+    def note_reply(self, reply: Reply, age_s: float) -> None:
+        """Tell the pool at the next exchange how a request went."""
+        if reply.limits:
+            self._limits = reply.limits
+        if reply.outcome == "malformed" or RULES[reply.outcome].answer:
+            self._answers += 1
+        else:
+            self.note_failure(
+                Failure(reply.outcome, age_s, retry_after_s=reply.retry_after_s, error=reply.error or "")
+            )
+
+    def note_failure(self, failure: Failure) -> None:
+        self._failures.append((failure, self._clock()))
+
+    def uncharge(self, row: Row) -> None:
+        """A request never reached the teacher, so the rate was not used."""
+        self._unused_requests += 1
+        self._unused_tokens += row.rate_tokens
+
+    async def exchange(self) -> list[Row]:
+        """Report, and take what is granted; returns rows that no budget will ever let through."""
+        self._return_expired()
+        over_budget = await self._fund()
+        await self._ask_pool()
+        return over_budget
+
+    async def leave(self, spent: Amount) -> None:
+        """Say the last word: what the batch cost in all."""
+        await self._spend(SpendReport(self._worker, self._run_id, self.released, spent, leaving=True))
+        counters = replace(self.counters, in_flight=0)
+        await self._quota(Report(self._worker, self._run_id, self._teacher, counters=counters, leaving=True))
+
+    def _return_expired(self) -> None:
+        if self._ready and self._expires_at is not None and self._clock() > self._expires_at:
+            self._unused_requests += len(self._ready)
+            self._unused_tokens += sum(row.rate_tokens for row in self._ready)
+            self._funded.extendleft(reversed(self._ready))
+            self._ready.clear()
+
+    async def _fund(self) -> list[Row]:
+        room = max(0, AHEAD - len(self._funded) - len(self._ready)) if self.stop is None else 0
+        rows = [self.waiting.popleft() for _ in range(min(room, len(self.waiting)))]
+        told = (self.released, self.spent)
+        if not rows and told == self._spend_told:
+            return []
+        reserve = await self._spend(
+            SpendReport(self._worker, self._run_id, *told, wants=tuple(row.worst for row in rows))
+        )
+        self._spend_told = told
+        self._funded.extend(rows[: reserve.requests])
+        rest = rows[reserve.requests :]
+        if reserve.left is None:
+            self.waiting.extendleft(reversed(rest))
+            return []
+        return self._drop(rest, reserve.left)
+
+    def _drop(self, rest: Iterable[Row], left: Amount) -> list[Row]:
+        """Give up the rows that will never fit into what is left; smaller ones stay in line."""
+        ceiling, waiting = Ceiling(left.requests, left.tokens, left.usd), [*rest, *self.waiting]
+        fits = [ceiling.leaves(Amount(), row.worst) for row in waiting]
+        self.waiting = deque(row for row, fit in zip(waiting, fits, strict=True) if fit)
+        return [row for row, fit in zip(waiting, fits, strict=True) if not fit]
+
+    async def _ask_pool(self) -> None:
+        wants = tuple(row.rate_tokens for row in self._funded)
+        grant = await self._quota(self._report(wants))
+        now = self._clock()
+        self._heard_at = now
+        for _ in range(grant.requests):
+            self._ready.append(self._funded.popleft())
+        if grant.requests or not self._ready:
+            self._expires_at = None if grant.expires_in_s is None else now + grant.expires_in_s
+        self._slots, self.storm, self.stop = grant.slots, grant.storm, grant.stop or self.stop
+        self._hold_until = now + grant.hold_s
+
+    def _report(self, wants: tuple[int, ...]) -> Report:
+        now = self._clock()
+        report = Report(
+            self._worker,
+            self._run_id,
+            self._teacher,
+            wants,
+            self.in_flight,
+            self._unused_requests,
+            self._unused_tokens,
+            self._answers,
+            tuple(replace(failure, age_s=failure.age_s + now - noted) for failure, noted in self._failures),
+            self._limits,
+            replace(self.counters, in_flight=self.in_flight),
+        )
+        self._unused_requests = self._unused_tokens = self._answers = 0
+        self._failures, self._limits = [], {}
+        return report

@@ -1,0 +1,122 @@
+"""Ask a teacher one tiny question before a run asks it thousands."""
+
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import httpx
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.ask.probe import (
+    PROBE_QUESTION,
+    PROBE_TOKENS,
+    Preflight,
+    check_access,
+    check_models,
+    check_reply,
+    read_models,
+    summary,
+)
+from tasks.ask.render import canonical, request
+from tasks.ask.reply import Reply, read_reply
+from tasks.ask.sampling import Sampling
+from tasks.right.terms import Teacher
+from warehouse.errors import BadInput
+
+__all__ = ["Preflight", "preflight"]
+
+TRIES = 3
+"""Of the probe, when a reply is lost or the server stumbles; without a pause, since the run itself is
+patient."""
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_UNUSED = datetime.fromtimestamp(0, UTC)  # dates a Retry-After, which a probe does not obey
+
+
+@task(name="preflight", task_run_name="preflight {teacher.name}", cache_policy=NO_CACHE)
+async def preflight(
+    teacher: Teacher,
+    api_key: str | None,
+    sampling: Sampling,
+    ask_probe: bool,
+    longest_prompt: int = 0,
+    transport: httpx.AsyncBaseTransport | None = None,
+    timeout_s: float = 60.0,
+) -> Preflight:
+    """Check that a teacher can be reached, lets us in, serves the model, fits the context and shows its
+    reasoning.
+
+    One `GET /models` and one chat request with the recipe's own sampling fields; the answer is thrown away.
+    The request has a cap of PROBE_TOKENS where the list of models states the context, else the recipe's own
+    cap, because then only the server can say whether that fits; the answer is one word either way. With
+    `ask_probe` false (nothing is to be asked) nothing is sent.
+
+    Raises:
+        BadInput: one line for the first thing that would spoil the run.
+    """
+    if not ask_probe:
+        return Preflight(teacher.name, asked=False)
+    local = urlsplit(teacher.base_url).hostname in LOOPBACK
+    headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+    timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0))
+    async with httpx.AsyncClient(
+        headers=headers, timeout=timeout, transport=transport, trust_env=not local
+    ) as client:
+        listed = await _list_models(client, teacher)
+        check_access(teacher, listed.status_code, api_key)
+        models = read_models(listed.content) if listed.status_code == 200 else ()
+        context = check_models(teacher, models, sampling, longest_prompt)
+        cap = sampling.max_tokens if context is None else min(PROBE_TOKENS, sampling.max_tokens)
+        status, reply = await _probe(client, teacher, sampling.model_copy(update={"max_tokens": cap}))
+    check_access(teacher, status, api_key)
+    check_reply(teacher, status, reply)
+    return summary(teacher, context, reply)
+
+
+async def _list_models(client: httpx.AsyncClient, teacher: Teacher) -> httpx.Response:
+    """The reply to `GET /models`, whatever it is; a server that cannot be reached is the end of it."""
+    url = _url(teacher, "models")
+    try:
+        return await client.get(url)
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise BadInput(
+            f"teacher {teacher.name!r} cannot be reached at {teacher.base_url} ({_cause(error)}): start its server, or"
+            " correct base_url in its entry"
+        ) from error
+    except httpx.HTTPError:
+        return httpx.Response(503)  # it listens, and this reply got lost: the probe will tell
+
+
+async def _probe(client: httpx.AsyncClient, teacher: Teacher, sampling: Sampling) -> tuple[int, Reply]:
+    """Status and reply of the chat request; 0 where no response came."""
+    body = canonical(request([{"role": "user", "content": PROBE_QUESTION}], sampling, teacher.model, 0))
+    status, reply = 0, Reply("connection")
+    for _ in range(TRIES):
+        status, reply = await _send(client, teacher, body)
+        if reply.outcome not in ("connection", "overloaded", "malformed"):
+            break
+    return status, reply
+
+
+async def _send(client: httpx.AsyncClient, teacher: Teacher, body: bytes) -> tuple[int, Reply]:
+    headers = {"content-type": "application/json", "x-client-request-id": "preflight"}
+    try:
+        response = await client.post(_url(teacher, "chat/completions"), content=body, headers=headers)
+    except httpx.TimeoutException as error:
+        return 0, Reply("timeout", error=f"no reply in time ({_cause(error)})")
+    except httpx.HTTPError as error:
+        return 0, Reply("connection", error=f"the connection broke ({_cause(error)})")
+    return response.status_code, read_reply(
+        response.status_code, _lowered(response), response.content, _UNUSED
+    )
+
+
+def _lowered(response: httpx.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+def _url(teacher: Teacher, path: str) -> str:
+    return f"{teacher.base_url.rstrip('/')}/{path}"
+
+
+def _cause(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,63 @@
+"""Write two mathematical answers alike, so that most equal ones are equal strings and sympy is not asked (pure)."""
+
+import re
+
+_REWRITES = (
+    (re.compile(r"\\(?:left|right|displaystyle|limits)(?![A-Za-z])|\\[!,;: ]|~"), ""),
+    (re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\\[dt]frac"), r"\\frac"),
+    (re.compile(r"\\frac\s*([0-9A-Za-z])\s*([0-9A-Za-z])"), r"\\frac{\1}{\2}"),
+    (re.compile(r"\\sqrt\s*([0-9A-Za-z])"), r"\\sqrt{\1}"),
+    (re.compile(r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ|°"), ""),
+    (re.compile(r"\\\$"), ""),
+    (re.compile(r"\\%"), "%"),
+    (re.compile(r"(?<=\d)(?:\{,\}|,)(?=\d{3}(?!\d))"), ""),
+    (re.compile(r"(?<![\d.])\.(?=\d)"), "0."),
+    (re.compile(r"\^\{(\w)\}"), r"^\1"),
+    (re.compile(r"_\{(\w)\}"), r"_\1"),
+    (re.compile(r"\s+"), ""),
+)
+_ASSIGNED = re.compile(r"^[A-Za-z]\s*=\s*(?=[^=]+$)")
+_WORD = re.compile(r"[A-Za-z]{2,}")
+_PROSE = re.compile(r"\n|(?<![\\A-Za-z])(?!pi\b|sqrt\b|inf)[A-Za-z]{2,}\s")
+_AS_LATEX = (
+    (re.compile(r"(?<!\\)\bsqrt\s*\(([^()]*)\)"), r"\\sqrt{\1}"),
+    (re.compile(r"√\s*\(([^()]*)\)"), r"\\sqrt{\1}"),
+    (re.compile(r"√\s*(\w+)"), r"\\sqrt{\1}"),
+    (re.compile(r"(?<![\\A-Za-z])pi\b|π"), r"\\pi "),
+    (re.compile(r"∞|(?<![\\A-Za-z])(?:inf|infinity)\b"), r"\\infty "),
+    (re.compile(r"∪"), r"\\cup "),
+    (re.compile(r"≤|<="), r"\\le "),
+    (re.compile(r"≥|>="), r"\\ge "),
+    (re.compile(r"\*\*"), "^"),
+    (re.compile(r"−|–"), "-"),
+    (re.compile(r"(?<=\d)\s*°"), r"^\\circ"),
+    (re.compile(r"(?<!\\)%"), r"\\%"),
+)
+
+
+def normalised(text: str) -> str:
+    """Equal for answers that differ in spacing, in how commands are written, in `x =` before them, in a word's case."""
+    text = _ASSIGNED.sub("", without_dollars(text))
+    for pattern, replacement in _REWRITES:
+        text = pattern.sub(replacement, text)
+    return text.casefold() if _WORD.fullmatch(text) else text
+
+
+def as_latex(text: str) -> str:
+    """The text as LaTeX between dollars, which math-verify reads whole; `sqrt(2)`, `pi` and Unicode signs are rewritten."""
+    text = without_dollars(text)
+    for pattern, replacement in _AS_LATEX:
+        text = pattern.sub(replacement, text)
+    return f"${text}$"
+
+
+def is_expression(text: str) -> bool:
+    """Whether a text is one short formula rather than prose: no words but the names of commands, and no dollars."""
+    return len(text) <= 200 and "$" not in text and not _PROSE.search(text)
+
+
+def without_dollars(text: str) -> str:
+    """Less maths delimiters and a currency sign before digits."""
+    text = text.strip().strip("$").strip()
+    return re.sub(r"^\\\$\s*(?=[\d.])", "", text)

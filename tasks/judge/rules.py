@@ -1,0 +1,228 @@
+"""The rules that look at one trace, cheapest first (pure). Each says what it measured and whether the trace passes.
+
+| rule | reason codes |
+|---|---|
+| finish | `truncated`, `not_finished`; undecided: `finish_unknown` |
+| empty | `empty_answer` |
+| encoding | `bad_encoding` |
+| reasoning | `unclosed_reasoning`, `no_reasoning` |
+| refusal | `refused` |
+| length | `too_short`, `too_long` |
+| repetition | `repetition` |
+| answer | `wrong_answer`; undecided: the codes of `verify.py` |
+
+The rules that look at all traces together are `duplicate` (`exact_duplicate`, `near_duplicate`) and `per_prompt` (`over_k`); they are in `duplicates.py` and its SQL.
+A changed rule gets a higher version, and so a new rule set: everything is then judged again, and nobody is asked.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import Literal
+
+from tasks.judge import sketch, verify, words
+from tasks.judge.policy import JudgePolicy
+from warehouse.records import content_id
+
+Signal = dict[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What the rules may see of a trace and its prompt."""
+
+    trace_id: str
+    outcome: str
+    finish_reason: str | None
+    reasoning: str
+    answer: str
+    reference: str | None
+    verifier: str
+    metadata: str | None
+
+    @property
+    def text(self) -> str:
+        """What duplicates, length and repetition are measured on: all that the teacher wrote."""
+        return whole_text(self.reasoning, self.answer)
+
+    @cached_property
+    def words(self) -> words.Hashes:
+        return words.words(self.text)
+
+
+def whole_text(reasoning: str, answer: str) -> str:
+    return f"{reasoning}\n{answer}" if reasoning else answer
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rule says of one trace."""
+
+    outcome: Literal["pass", "reject", "undecided"]
+    signal: Signal
+    reason: str | None = None
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named, versioned, pure check."""
+
+    name: str
+    version: int
+    settings: tuple[str, ...]
+    """The fields of the policy that it reads."""
+    check: Callable[[Trace, JudgePolicy], Finding]
+
+
+def passed(**signal: str | int | float | bool | None) -> Finding:
+    return Finding("pass", signal)
+
+
+def rejected(reason: str, details: str, **signal: str | int | float | bool | None) -> Finding:
+    return Finding("reject", signal, reason, details)
+
+
+def check_finish(trace: Trace, policy: JudgePolicy) -> Finding:
+    """The answer ended by itself: a truncated one teaches a student never to stop."""
+    reason = trace.finish_reason
+    if reason == "length" or trace.outcome == "truncated":
+        return rejected("truncated", f"cut off at its token limit (finish_reason {reason})", finish_reason=reason)
+    if reason is None:
+        return Finding("undecided", {"finish_reason": None}, "finish_unknown", "the server gave no finish_reason")
+    if reason not in policy.complete and trace.outcome != "refused":
+        return rejected("not_finished", f"finish_reason is {reason!r}, expected one of {', '.join(policy.complete)}", finish_reason=reason)
+    return passed(finish_reason=reason)
+
+
+def check_empty(trace: Trace, policy: JudgePolicy) -> Finding:
+    """There is an answer beside the reasoning."""
+    if trace.answer.strip():
+        return passed(answer_characters=len(trace.answer))
+    return rejected("empty_answer", f"no answer after {len(trace.reasoning)} characters of reasoning", answer_characters=0)
+
+
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd\ufffe\uffff]")
+_UNREADABLE_MOST = 0.005
+
+
+def check_encoding(trace: Trace, policy: JudgePolicy) -> Finding:
+    """Text, not bytes: at most 0.5 % control or replacement characters (broken UTF-8 shows as U+FFFD)."""
+    text = trace.text
+    share = len(_UNREADABLE.findall(text)) / max(1, len(text))
+    if share <= _UNREADABLE_MOST:
+        return passed(unreadable=round(share, 4))
+    return rejected("bad_encoding", f"{share:.1%} of its characters are control or replacement characters", unreadable=round(share, 4))
+
+
+_THINK_TAG = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
+
+
+def tokens(text: str) -> int:
+    """An estimate that needs no tokenizer: a quarter of the UTF-8 bytes, rounded up."""
+    return -(-len(text.encode("utf-8", "replace")) // 4)
+
+
+def check_reasoning(trace: Trace, policy: JudgePolicy) -> Finding:
+    """The reasoning is closed, and as long as the policy wants."""
+    count = tokens(trace.reasoning)
+    if tag := _THINK_TAG.search(trace.answer):
+        return rejected("unclosed_reasoning", f"the answer holds a stray {tag[0]}", reasoning_tokens=count)
+    if count < policy.min_reasoning_tokens:
+        limit = policy.min_reasoning_tokens
+        return rejected("no_reasoning", f"about {count} tokens of reasoning, min_reasoning_tokens is {limit}", reasoning_tokens=count)
+    return passed(reasoning_tokens=count)
+
+
+_REFUSAL = re.compile(
+    r"""\bI(?:['’]m|\ am)\ (?:(?:very|so|really)\ )?(?:sorry|afraid)\b[^.\n]{0,60}\b(?:can(?:no|['’])t|unable|won['’]t|not\ able)
+      | \bI\ (?:cannot|can['’]t|can\ not|won['’]t|will\ not|am\ unable\ to|['’]m\ unable\ to|am\ not\ able\ to|must\ decline\ to|refuse\ to)\ (?:help|assist|comply|provide|answer|
+            fulfil+|continue|share|give|discuss|support|engage|participate|create|generate|write|complete|respond|do\ that|solve)\b
+      | \bI['’]m\ (?:unable|not\ able)\ to\ (?:help|assist|comply|provide|answer|fulfil+|continue|share|give|discuss|create|generate|write|complete|respond|solve)\b
+      | \bas\ an?\ (?:AI|artificial\ intelligence|large\ language|language)\b[^.\n]{0,40}\b(?:model|assistant)?\b[^.\n]{0,60}\b(?:cannot|can['’]t|unable|not\ able|do\ not|don['’]t)\b
+      | \bagainst\ (?:my|our|the)\ (?:content\ |usage\ )?(?:guidelines|polic(?:y|ies)|programming)\b
+      | \b(?:I\ must\ decline|I\ have\ to\ decline|not\ something\ I\ can\ (?:help|assist))\b""",
+    re.VERBOSE | re.IGNORECASE,
+)  # fmt: skip
+_WINDOW = 300
+
+
+def check_refusal(trace: Trace, policy: JudgePolicy) -> Finding:
+    """No refusal in the first or last 300 characters of the answer. The reasoning is not searched: "I can't" is normal there."""
+    if trace.outcome == "refused":
+        return rejected("refused", "the server marked the answer as a refusal", refusal="server")
+    for part in (trace.answer[:_WINDOW], trace.answer[-_WINDOW:]):
+        if found := _REFUSAL.search(part):
+            words_of_it = " ".join(found[0].split())
+            return rejected("refused", f"the answer says {words_of_it!r}", refusal=words_of_it)
+    return passed(refusal=None)
+
+
+def check_length(trace: Trace, policy: JudgePolicy) -> Finding:
+    """Reasoning and answer together are within the policy's bounds."""
+    count = tokens(trace.text)
+    if count < policy.min_tokens:
+        return rejected("too_short", f"about {count} tokens, min_tokens is {policy.min_tokens}", tokens=count)
+    if count > policy.max_tokens:
+        return rejected("too_long", f"about {count} tokens, max_tokens is {policy.max_tokens}", tokens=count)
+    return passed(tokens=count)
+
+
+def check_repetition(trace: Trace, policy: JudgePolicy) -> Finding:
+    """No loops: neither many repeated word 8-grams nor text that compresses like a pattern."""
+    share = round(words.repeated_share(trace.words), 4)
+    ratio = round(words.compression_ratio(trace.text.encode("utf-8", "replace")), 2)
+    if share > policy.max_repeated:
+        details = f"{share:.0%} of its word 8-grams occurred before, max_repeated is {policy.max_repeated:.0%}"
+        return rejected("repetition", details, repeated=share, compression=ratio)
+    if ratio > policy.max_compression:
+        details = f"compresses {ratio:g} times, max_compression is {policy.max_compression:g}"
+        return rejected("repetition", details, repeated=share, compression=ratio)
+    return passed(repeated=share, compression=ratio)
+
+
+def check_answer(trace: Trace, policy: JudgePolicy) -> Finding:
+    """The final answer is right, by the prompt's own verifier."""
+    check = verify.verify(trace.verifier, trace.answer, trace.reference, trace.metadata)
+    signal: Signal = {"verifier": trace.verifier, "score": check.score, "check": check.details}
+    if trace.verifier == "none" or check.right:
+        return Finding("pass", signal)
+    if check.score is None:
+        return Finding("undecided", signal, check.code, check.details)
+    return Finding("reject", signal, "wrong_answer", check.details)
+
+
+RULES = (
+    Rule("finish", 1, ("complete",), check_finish),
+    Rule("empty", 1, (), check_empty),
+    Rule("encoding", 1, (), check_encoding),
+    Rule("reasoning", 1, ("min_reasoning_tokens",), check_reasoning),
+    Rule("refusal", 1, (), check_refusal),
+    Rule("length", 1, ("min_tokens", "max_tokens"), check_length),
+    Rule("repetition", 1, ("max_repeated", "max_compression"), check_repetition),
+    Rule("answer", verify.VERSION, ("answer",), check_answer),
+)
+DUPLICATE_VERSION = 1
+PER_PROMPT_VERSION = 1
+
+
+def described(policy: JudgePolicy) -> list[dict[str, object]]:
+    """Every rule with its version, its thresholds, whether it rejects, and the libraries that decide with it."""
+    given = policy.model_dump(mode="json")
+    rows: list[dict[str, object]] = [_described(rule.name, rule.version, rule.settings, given, policy) for rule in RULES]
+    rows[-1]["libraries"] = {name: version(name) for name in ("math-verify", "sympy", "reasoning-gym")}
+    settings = ("near_duplicate_jaccard", "cross_prompt_words")
+    rows.append(_described("duplicate", DUPLICATE_VERSION, settings, given, policy) | {"sketch": sketch.VERSION})
+    return [*rows, _described("per_prompt", PER_PROMPT_VERSION, ("keep_per_prompt",), given, policy)]
+
+
+def _described(name: str, number: int, settings: tuple[str, ...], given: dict[str, object], policy: JudgePolicy) -> dict[str, object]:
+    return {"rule": name, "version": number, "rejects": policy.rejects(name)} | {key: given[key] for key in settings}
+
+
+def rule_set(policy: JudgePolicy) -> str:
+    """The hash of every rule's name, version and threshold."""
+    return content_id(json.dumps(described(policy), sort_keys=True))

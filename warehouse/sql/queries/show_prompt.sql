@@ -1,0 +1,2 @@
+-- The prompt that the trace answers.
+select * from prompts where prompt_id = $key

@@ -1,0 +1,2 @@
+-- The trace with all that was measured.
+select * from traces where trace_id = $key
