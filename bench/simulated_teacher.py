@@ -119,10 +119,8 @@ def main() -> None:
     flags.add_argument("--preset", default="clean")
     chosen = flags.parse_args()
     command = " ".join(["python", "bench/simulated_teacher.py", *sys.argv[1:]])
-    print(
-        f"`{command}`; Python {platform.python_version()}, uvloop {version('uvloop')}, orjson {version('orjson')};"
-    )
-    print(f"{machine()}; median of {chosen.repeats}\n")
+    print(f"`{command}`; Python {platform.python_version()}, uvloop {version('uvloop')},")
+    print(f"orjson {version('orjson')}; {machine()}; median of {chosen.repeats}\n")
     print(
         "| in flight | requests | requests/s | server CPU us/request | requests/s a core | bytes/question |"
     )

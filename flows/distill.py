@@ -5,15 +5,14 @@ Every call takes and returns references (ids, paths, versions), never rows. What
 
 from prefect import flow
 
+from flows.announce import announce
 from flows.asking import ask_all_batches
-from flows.line import Line, Summary, open_line
+from flows.line import open_line
 from flows.recipe import Recipe
+from flows.stations import admit, judge, plan, publish
+from flows.summary import Summary, summarise
 from flows.train import train
 from tasks.ask.adopt import adopt_journals
-from tasks.ask.plan import plan_asking
-from tasks.judge.judge import judge_traces
-from tasks.publish.publish import publish_version
-from tasks.right.gate import admit_teachers
 
 
 @flow(name="distill", flow_run_name="{recipe.dataset}", persist_result=False)
@@ -22,23 +21,24 @@ async def distill(recipe: Recipe, train_student: bool = False) -> Summary:
 
     Args:
         recipe: what is wanted.
-        train_student: train the recipe's student at the end; without it, the `train` deployment may be triggered by
-            the event of the published version.
+        train_student: train the recipe's student at the end of this run; without it, the published version's event
+            may start the `train` deployment.
     """
-    async with open_line(recipe) as line:
+    async with open_line(recipe, "distill") as line:
         # Ask: only teachers whose terms allow it, every sample once; what a dead run received is taken up first.
-        admissions = admit_teachers(**line.gate("ask"))
-        adopt_journals(line.root, line.now())
-        plan = plan_asking(**line.wanted(admissions))
-        await ask_all_batches(line, plan, admissions)
+        with line.sole_asker():
+            admissions = admit(line, "ask")
+            adopt_journals(line.root, line.now())
+            wanted = plan(line, admissions)
+            await ask_all_batches(line, wanted, admissions)
 
         # Judge: every answer gets a verdict, and every rejection its reason.
-        judged = judge_traces(line.root, line.run_id, recipe.dataset, plan.plan_id, recipe.judge, line.now())
+        judged = judge(line, wanted)
 
         # Publish: what is kept becomes immutable shards, the manifest last; nothing new, no new version.
-        published = publish_version(**line.publication(plan, judged, admit_teachers(**line.gate("publish"))))
-        await line.announce(published)
+        published = publish(line, wanted, judged)
+        await announce(line, published, trained_here=train_student)
 
         # Train: a version is handed over, never rows.
         student = await train(published.version, recipe.student) if train_student and recipe.student else None
-        return line.summary(plan, judged, published, student)
+        return summarise(line.root, recipe.dataset, line.run_id, wanted.to_ask, published, student)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from prefect.exceptions import TerminationSignal
 from prefect.runtime import flow_run
 
+from flows.cluster import ray_cluster
 from flows.progress import Progress
 from flows.recipe import Recipe
 from flows.settings import Settings
@@ -32,6 +33,9 @@ class Line:
     run_id: str
     teachers: tuple[Teacher, ...]
     progress: Progress
+    folder: Path
+    """Where a relative prompt source starts; a recipe read from a file has an absolute one."""
+    cluster: ExitStack
 
     @property
     def root(self) -> DataRoot:
@@ -40,6 +44,10 @@ class Line:
     def now(self) -> datetime:
         """The clock of the run; everything below is given a time."""
         return datetime.now(UTC)
+
+    def start_ray(self) -> None:
+        """Ray, once a station needs it; a run that finds nothing to do never starts it."""
+        self.cluster.enter_context(ray_cluster(self.here))
 
     @contextmanager
     def sole_asker(self) -> Iterator[None]:
@@ -65,14 +73,15 @@ async def open_line(recipe: Recipe, flow: str) -> AsyncIterator[Line]:
     here = Settings.from_environment()
     known = load_teachers(here.teacher_folders)
     teachers = tuple(find_teacher(known, name) for name in recipe.shares)
-    root, run_id, now = here.root.create(), str(flow_run.id or flow_run.get_id()), datetime.now(UTC)
+    root, run_id, now = here.root.create(), str(flow_run.get_id()), datetime.now(UTC)
     with hold(root, f"dataset-{recipe.dataset}", f"{flow} of {recipe.dataset}", now):
         simulated = any(teacher.simulated for teacher in teachers)
         record_start(root, run_id, recipe.dataset, flow, recipe.model_dump_json(), recipe.sha256, simulated, now)
         progress = Progress(root, recipe.dataset, run_id)
         state: RunState = "failed"
         try:
-            yield Line(here, recipe, run_id, teachers, progress)
+            with ExitStack() as cluster:
+                yield Line(here, recipe, run_id, teachers, progress, Path.cwd(), cluster)
             state = "completed"
         except (asyncio.CancelledError, KeyboardInterrupt, TerminationSignal):
             state = "cancelled"
@@ -82,7 +91,3 @@ async def open_line(recipe: Recipe, flow: str) -> AsyncIterator[Line]:
             publish(root)
             progress.say(stage="done" if state == "completed" else state, state=state)
 
-
-def working_folder() -> Path:
-    """Where a recipe's relative source is looked for when no recipe file says otherwise."""
-    return Path.cwd()

@@ -41,13 +41,19 @@ class Summary:
         return asdict(self)
 
 
+def read_funnel(root: DataRoot, dataset: str) -> tuple[dict[str, int], dict[str, int]]:
+    """The dataset's current funnel, and how many traces each reason held back."""
+    with connect(root) as warehouse:
+        found = warehouse.execute(FUNNEL, [dataset]).to_arrow_table().to_pylist()
+        reasons = dict(warehouse.execute(REASONS, [dataset]).fetchall())
+    return (found[0] if found else {}), reasons
+
+
 def summarise(
     root: DataRoot, dataset: str, run_id: str, asked: int, published: Published, student: StudentDone | None
 ) -> Summary:
     """Read the funnel, the reasons and the spend of a dataset."""
+    funnel, reasons = read_funnel(root, dataset)
     with connect(root) as warehouse:
-        found = warehouse.execute(FUNNEL, [dataset]).to_arrow_table().to_pylist()
-        reasons = dict(warehouse.execute(REASONS, [dataset]).fetchall())
         requests, tokens, usd = warehouse.execute(SPENT, [dataset]).fetchall()[0]
-    funnel = found[0] if found else {}
     return Summary(dataset, run_id, asked, funnel, reasons, requests, tokens, usd, published, student)

@@ -1,10 +1,12 @@
 """Fixtures that every station shares: an empty data root, and a process that plays the teacher."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flows.settings import quiet_dependencies
+from still import Place, prefect_server
 from warehouse.layout import DataRoot
 
 quiet_dependencies()
@@ -13,3 +15,16 @@ quiet_dependencies()
 @pytest.fixture
 def data_root(tmp_path: Path) -> DataRoot:
     return DataRoot(tmp_path / "data").create()
+
+
+@pytest.fixture(scope="session")
+def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One real Prefect server for all tests that run the line."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as url:
+        yield url
+
+
+@pytest.fixture
+def place(tmp_path: Path, prefect_url: str) -> Place:
+    """A folder in which `still` can be run."""
+    return Place(tmp_path, prefect_url)

@@ -23,7 +23,7 @@ from warehouse.locks import hold
 from warehouse.migrations import applied_migrations, check_known, migrate, shipped_migrations
 from warehouse.parts import sync_folder, unwritable
 from warehouse.transaction import Transaction
-from warehouse.views import create_views, mirror_tables
+from warehouse.views import create_public_views, mirror_tables, point_at_files, renew_views
 
 LOCK_WAIT = 30.0
 """Seconds a transaction waits for another; a commit takes tens of milliseconds, so 30 s is a stuck holder."""
@@ -55,7 +55,7 @@ def transaction(
     `clock` (then the next transaction, `publish` or `connect` does it). Raises `Busy` after `wait` seconds,
     `BadInput` when the data root was written by a newer version, `RunFailed` when the disk is full.
     """
-    root.create()
+    _make_root(root)
     with hold(root, "catalog", "a commit", now, wait):
         with _open_catalog(root, now, wait) as connection:
             connection.execute("begin transaction")
@@ -97,9 +97,9 @@ def connect(root: DataRoot) -> duckdb.DuckDBPyConnection:
 
 
 def fresh_snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
-    """Like `connect`, for a person who looks: where somebody is just committing, what was last published will do."""
+    """Like `connect`, for a person who looks: where publishing cannot be done at once, the last one will do."""
     if _has_unpublished(root):
-        with suppress(Busy):
+        with suppress(Busy, RunFailed):  # somebody is committing, or the disk is full
             _publish(root, wait=0.0)
     return snapshot(root)
 
@@ -118,10 +118,11 @@ def snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
         connection.execute(f"attach {_literal(root.warehouse)} as warehouse (read_only)")
         connection.execute("use warehouse")
         check_known(applied_migrations(connection), shipped_migrations(), str(root.path))
-        home = connection.execute("select path from store.home").fetchall()
+        home = connection.execute("select root from store.view_set").fetchall()
         if home != [(str(root.path.resolve()),)]:
             mirror_tables(connection)
-            create_views(connection, root.path.resolve())
+            point_at_files(connection, root.path.resolve())
+            create_public_views(connection)
     except duckdb.Error as error:
         connection.close()
         raise _unreadable(root.warehouse, error) from error
@@ -129,6 +130,15 @@ def snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
+
+
+def _make_root(root: DataRoot) -> None:
+    if "?" in str(root.path.resolve()):
+        raise BadInput(f"DuckDB takes what follows the ? in {root.path} for options: choose a data root without it")
+    try:
+        root.create()
+    except OSError as error:
+        raise BadInput(f"{root.path} cannot be a data root: {error.strerror}: choose another folder") from error
 
 
 def _no_warehouse(root: DataRoot) -> BadInput:
@@ -146,8 +156,9 @@ def _open_catalog(root: DataRoot, now: datetime, wait: float) -> Iterator[duckdb
     with closing(_connect_catalog(root, time.monotonic() + wait)) as connection:
         try:
             migrate(connection, shipped_migrations(), str(root.path), now)
+            renew_views(connection)
             yield connection
-        except (duckdb.IOException, duckdb.FatalException) as error:
+        except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
             line = str(error).splitlines()[0]
             raise RunFailed(
                 f"cannot write {root.catalog}: {line}: make room or mend the disk, then run again"
@@ -211,10 +222,10 @@ def _replace_warehouse(root: DataRoot, at: float) -> None:
         copy.unlink(missing_ok=True)
         shutil.copyfile(root.catalog, copy)
         with closing(_open(str(copy))) as connection:
-            create_views(connection, root.path.resolve())
-            connection.execute(
-                "create or replace table store.home as select ? as path", [str(root.path.resolve())]
-            )
+            connection.execute("begin transaction")
+            point_at_files(connection, root.path.resolve())
+            connection.execute("update store.view_set set root = ?", [str(root.path.resolve())]).fetchall()
+            connection.execute("commit")
         _swap_in(root, copy, at)
     except OSError as error:
         copy.unlink(missing_ok=True)

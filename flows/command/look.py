@@ -17,7 +17,7 @@ from flows.command import shown
 from flows.command.options import Data, Json, Teachers
 from flows.command.view import liveness, render
 from flows.settings import choose
-from tasks.right.gate import describe_teachers
+from tasks.right.describe import describe_teachers
 from tasks.right.registry import load_teachers
 from warehouse.errors import BadInput
 from warehouse.query import run_query, show_trace

@@ -14,6 +14,7 @@ from flows.command.view import duration
 from flows.forecast import Forecast
 from flows.settings import Settings
 from flows.summary import Summary
+from tasks.judge.judge import Judged
 from tasks.publish.publication import Published
 from tasks.train.student import StudentDone
 
@@ -27,7 +28,7 @@ def funnel_table(funnel: dict[str, int], reasons: dict[str, int]) -> RenderableT
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="left")
     table.add_column(justify="right")
-    for name in (*ASKING, *JUDGING):
+    for name in (name for name in (*ASKING, *JUDGING) if name in funnel):
         count = funnel.get(name, 0)
         if count or name not in QUIET_AT_ZERO:
             table.add_row(Text(name, style="bold" if name in ("wanted", "kept") else ""), f"{count:,}")
@@ -123,3 +124,10 @@ def print_forecast(forecast: Forecast, as_json: bool) -> None:
     for name, value in forecast.lines():
         table.add_row(Text(name, style="bold"), value)
     shown.out().print(Panel(table, title=f"plan of {forecast.dataset}", title_align="left", width=100))
+
+
+def print_judged(judged: Judged) -> None:
+    """What a judging came to."""
+    counts = {name: getattr(judged, name) for name in JUDGING}
+    head = f"{judged.traces:,} traces judged" if judged.is_new else f"{judged.traces:,} traces; judged by these rules before"
+    shown.out().print(Group(Text(head), funnel_table(counts, judged.reasons)))

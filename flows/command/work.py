@@ -92,11 +92,10 @@ def judge(recipe: RecipeFile, data: Data = None, own: Teachers = None) -> None:
 
     wanted = load_recipe(recipe)
     _quiet(here)
-    from flows.command.summary import print_funnel
-    from flows.parts_of_the_line import judge_again
+    from flows.command.summary import print_judged
+    from flows.again import judge_again
 
-    _watched(here, wanted.dataset, judge_again(wanted))
-    print_funnel(here, wanted.dataset)
+    print_judged(_watched(here, wanted.dataset, judge_again(wanted)))
 
 
 def publish(
@@ -106,7 +105,7 @@ def publish(
     here = choose(data, own)
     _quiet(here)
     from flows.command.summary import print_published
-    from flows.parts_of_the_line import publish_again
+    from flows.again import publish_again
 
     print_published(_watched(here, dataset, publish_again(dataset)))
 

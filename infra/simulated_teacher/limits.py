@@ -9,7 +9,7 @@ per-minute limit"), down to a debt of one full bucket.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.simulated_teacher.switches import Switches
 
@@ -87,7 +87,8 @@ class Limits:
         refusal = self._refusal(tokens, now)
         if refusal:
             self._requests.take(1, floor=-self._requests.size)
-            return refusal
+            # Told after the charge, or a client that waits as long as it was told is refused again.
+            return replace(refusal, wait=max(refusal.wait, self._requests.wait(1)))
         self._requests.take(1)
         self._tokens.take(tokens)
         self.in_flight += 1

@@ -79,8 +79,8 @@ async def _list_models(client: httpx.AsyncClient, teacher: Teacher) -> httpx.Res
         return await client.get(url)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         raise BadInput(
-            f"teacher {teacher.name!r} cannot be reached at {teacher.base_url} ({_cause(error)}): start its server, or"
-            " correct base_url in its entry"
+            f"teacher {teacher.name!r} cannot be reached at {teacher.base_url} ({_cause(error)}): start its"
+            " server, or correct base_url in its entry"
         ) from error
     except httpx.HTTPError:
         return httpx.Response(503)  # it listens, and this reply got lost: the probe will tell

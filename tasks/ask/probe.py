@@ -90,8 +90,8 @@ def check_models(
     if context is not None and longest_prompt + sampling.max_tokens > context:
         room = max(0, context - longest_prompt)
         raise BadInput(
-            f"sampling.max_tokens {sampling.max_tokens} does not fit {_named(teacher)}: its context is {context} tokens"
-            f" and the longest prompt takes about {longest_prompt}; set it to at most {room}"
+            f"sampling.max_tokens {sampling.max_tokens} does not fit {_named(teacher)}: its context is"
+            f" {context} tokens and the longest prompt takes about {longest_prompt}; set it to at most {room}"
         )
     return context
 
@@ -129,13 +129,13 @@ def check_reply(teacher: Teacher, status: int, reply: Reply) -> None:
     if reply.served_model and teacher.expected_models and reply.served_model not in teacher.expected_models:
         expected = ", ".join(teacher.expected_models)
         raise BadInput(
-            f"{_named(teacher)} answers as model {reply.served_model!r}, not as {expected}: ask the server for the"
-            " right model, or review the entry's expected_models"
+            f"{_named(teacher)} answers as model {reply.served_model!r}, not as {expected}: ask the"
+            " server for the right model, or review the entry's expected_models"
         )
     if teacher.reasoning == "raw" and _reasoning(reply) == "none":
         raise BadInput(
-            f"{_named(teacher)} should show its reasoning and shows none: start the server with a reasoning parser,"
-            " or write reasoning: none in the entry"
+            f"{_named(teacher)} should show its reasoning and shows none: start the server with a reasoning"
+            " parser, or write reasoning: none in the entry"
         )
 
 

@@ -51,16 +51,18 @@ class PromptSource(BaseModel):
 
     source: str = Field(
         min_length=1,
-        description="A .jsonl, .csv or .parquet file, a folder or glob of them, a `datasets` folder, or reasoning-gym:<task>.",
+        description="A .jsonl, .csv or .parquet file, a folder or glob of them, a `datasets` folder,"
+        " or reasoning-gym:<task>.",
     )
     columns: dict[str, str] = Field(
         default_factory=lambda: {"prompt": "prompt"},
-        description=f"ours: theirs. Ours are {', '.join(OUR_COLUMNS)}; prompt or messages must be among them.",
+        description=f"ours: theirs. Ours are {', '.join(OUR_COLUMNS)}; prompt or messages is needed.",
     )
     verifier: Verifier = Field("none", description="Checks answers, for rows that name none of their own.")
     reference_pattern: str | None = Field(
         None,
-        description=r"Regular expression that finds the reference in its column, e.g. '####\s*(.+)'; group 1 if it has one.",
+        description=r"Regular expression that finds the reference in its column, e.g. '####\s*(.+)';"
+        " its group 1 is taken if it has one.",
     )
     license: str = Field(min_length=1, description="SPDX expression of the prompts' licence.")
     limit: int | None = Field(None, ge=1, description="Read at most this many rows.")
@@ -89,13 +91,21 @@ class PromptSource(BaseModel):
             raise ValueError(f"is no regular expression ({error})") from None
         return pattern
 
+    @model_validator(mode="before")
+    @classmethod
+    def _generator_has_a_scorer(cls, data: Any) -> Any:
+        """A generator's answers are checked by its own scorer unless the recipe says otherwise."""
+        if isinstance(data, dict) and str(data.get("source", "")).startswith(GENERATOR):
+            return {"verifier": "reasoning-gym", **data}
+        return data
+
     @model_validator(mode="after")
     def _fits_the_generator(self) -> "PromptSource":
         if self.is_generator and self.columns != {"prompt": "prompt"}:
             raise ValueError(f"columns mean nothing for {self.source}: leave them out")
         if self.is_generator and self.limit is None:
             raise ValueError(f"{self.source} never ends: set limit")
-        if not self.is_generator and "seed" in self.model_fields_set and self.seed:
+        if not self.is_generator and self.seed:
             raise ValueError(f"seed means nothing for {self.source}: leave it out")
         if self.reference_pattern is not None and "reference" not in self.columns:
             raise ValueError("reference_pattern needs a reference column: map one")
@@ -112,15 +122,6 @@ class PromptSource(BaseModel):
             {name: name for name in ("prompt", "reference", "family", "metadata")}
             if self.is_generator
             else self.columns
-        )
-
-    @property
-    def default_verifier(self) -> str:
-        """A generator's answers are checked by its own scorer unless the recipe says otherwise."""
-        return (
-            "reasoning-gym"
-            if self.is_generator and "verifier" not in self.model_fields_set
-            else self.verifier
         )
 
 
@@ -146,12 +147,13 @@ def read_prompts(source: PromptSource, folder: Path) -> Iterator[Prompt]:
     if unseen:
         ours = min(unseen)
         raise BadInput(
-            f"{source.source}: no row has a column {mapping[ours]!r} for {ours}: the first has {_listed(columns)}"
+            f"{source.source}: no row has a column {mapping[ours]!r} for {ours}:"
+            f" the first has {_listed(columns)}"
         )
 
 
 def _prompt(row: Row, mapping: Mapping[str, str], source: PromptSource) -> Prompt:
-    verifier = _text(row, mapping, "verifier") or source.default_verifier
+    verifier = _text(row, mapping, "verifier") or source.verifier
     if verifier not in VERIFIERS:
         raise BadInput(f"{row.place}: unknown verifier {verifier!r}: known are {', '.join(VERIFIERS)}")
     messages = _messages(row, mapping)
@@ -192,7 +194,8 @@ def _question(row: Row, mapping: Mapping[str, str]) -> str:
     theirs = mapping[ours]
     if theirs not in row.columns:
         raise BadInput(
-            f"{row.place}: no column {theirs!r} for {ours}: it has {_listed(row.columns)}; set prompts.columns"
+            f"{row.place}: no column {theirs!r} for {ours}:"
+            f" it has {_listed(row.columns)}; set prompts.columns"
         )
     question = _text(row, mapping, ours)
     if question is None:
@@ -250,7 +253,8 @@ def _reference(row: Row, mapping: Mapping[str, str], verifier: str, pattern: str
     if value is None or not value.strip():
         if verifier in NEEDS_REFERENCE:
             raise BadInput(
-                f"{row.place}: no reference, which the verifier {verifier!r} needs: map a reference column or use none"
+                f"{row.place}: no reference, which the verifier {verifier!r} needs:"
+                " map a reference column, or use the verifier none"
             )
         return None
     if pattern is None:
@@ -268,7 +272,8 @@ def _metadata(row: Row, mapping: Mapping[str, str], verifier: str) -> str | None
     metadata = value if value is None or isinstance(value, str) else orjson.dumps(value, default=str).decode()
     if verifier == "reasoning-gym" and not _names_a_task(metadata):
         raise BadInput(
-            f"{row.place}: no metadata {{task, entry}}, which the verifier 'reasoning-gym' needs: map a metadata column"
+            f"{row.place}: no metadata {{task, entry}}, which the verifier 'reasoning-gym' needs:"
+            " map a metadata column"
         )
     return metadata
 

@@ -2,24 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 PLACEHOLDER = "{prompt}"
 OURS = frozenset(
-    {
-        "model",
-        "messages",
-        "temperature",
-        "top_p",
-        "max_tokens",
-        "max_completion_tokens",
-        "seed",
-        "stop",
-        "reasoning_effort",
-        "n",
-        "stream",
-        "stream_options",
-    }
+    ["model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop"]
+    + ["reasoning_effort", "n", "stream", "stream_options"]
 )
 """Fields of the chat request that `extra_body` may not set: most are fields of the recipe, and `n`,
 `stream` or a second cap would break the one answer a request, the journal or the budget."""
@@ -32,11 +21,11 @@ def _not_blank(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_not_blank)]
+StopString = Annotated[str, Field(min_length=1)]  # a line break is a fine one
 
 
 class Example(BaseModel):
-    """One few-shot example: a question, worded by the template like every other, and the answer to show for
-    it."""
+    """One few-shot example: a question, worded by the template like every other, and the answer to show."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -95,7 +84,7 @@ class Sampling(BaseModel):
         2048, ge=1, le=1_000_000, description="Cap on reasoning and answer together, per sample."
     )
     seed: int | None = Field(None, ge=0, le=2**31 - 1, description="Sample i of a prompt is sent seed + i.")
-    stop: tuple[Text, ...] | None = Field(
+    stop: tuple[StopString, ...] | None = Field(
         None, min_length=1, max_length=4, description="Up to four stop strings."
     )
     reasoning_effort: Text | None = Field(None, description="As the server names it, e.g. low, medium, high.")
@@ -105,27 +94,32 @@ class Sampling(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_stop(cls, data: Any) -> Any:
-        """A single stop string may be written without a list."""
-        if isinstance(data, dict) and isinstance(data.get("stop"), str):
-            return {**data, "stop": (data["stop"],)}
-        if isinstance(data, dict) and data.get("extra_body", {}) is None:
-            return {**data, "extra_body": {}}
-        return data
+    def _as_people_write_it(cls, data: Any) -> Any:
+        """A single stop string may stand without a list; `extra_body: null` means none."""
+        if not isinstance(data, dict):
+            return data
+        stop, extra = data.get("stop"), data.get("extra_body")
+        given = {name: value for name, value in data.items() if name != "extra_body" or extra is not None}
+        return {**given, "stop": [stop]} if isinstance(stop, str) else given
 
-    @model_validator(mode="after")
-    def _extra_body_is_extra(self) -> "Sampling":
-        if taken := sorted(OURS & self.extra_body.keys()):
-            raise ValueError(
-                f"extra_body may not set {', '.join(taken)}: use the recipe's own field, or leave it out"
-            )
-        return self
+    @field_validator("extra_body")
+    @classmethod
+    def _extra_body_is_extra(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        if taken := sorted(OURS & extra.keys()):
+            raise ValueError(f"may not set {', '.join(taken)}: use the recipe's own field, or leave it out")
+        try:
+            is_exact = orjson.loads(orjson.dumps(extra)) == extra
+        except TypeError as error:
+            raise ValueError(f"cannot be sent as JSON ({error})") from None
+        if not is_exact:
+            raise ValueError("cannot be sent as JSON: it holds nan, an infinity, or a value that is not JSON")
+        return extra
 
 
 class Budget(BaseModel):
     """Ceilings over everything ever billed for a recipe's dataset; a ceiling left null does not apply."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     tokens: int | None = Field(None, ge=1, description="Prompt and completion tokens together.")
     requests: int | None = Field(None, ge=1, description="HTTP requests, failed ones too.")

@@ -8,6 +8,7 @@ import csv
 import glob
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,7 @@ def read_rows(
         if source.startswith(GENERATOR)
         else _stored(source, folder, columns, options)
     )
-    for taken, row in enumerate(rows):
-        if taken == limit:
-            return
-        yield row
+    return islice(rows, limit)
 
 
 def _stored(source: str, folder: Path, columns: Collection[str], options: Mapping[str, Any]) -> Iterator[Row]:

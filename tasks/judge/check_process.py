@@ -13,13 +13,15 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 CPU_S = 3.0
-"""CPU seconds for one check. math-verify takes 2 ms as a rule; what takes a thousand times that is made to hang."""
+"""CPU seconds for one check. math-verify takes 2 ms as a rule; what takes a thousand times that is made to
+hang."""
 WALL_S = 60.0
 """Wall seconds after which a check that burns no CPU is given up."""
 
 
 class CheckProcess:
-    """One checker process, started when first asked; safe to use from several threads, one check at a time."""
+    """One checker process, started when first asked; safe to use from several threads, one check at a
+    time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,8 +49,17 @@ class CheckProcess:
                 self._ended(self._process)
 
     def _running(self) -> "subprocess.Popen[bytes]":
-        if self._process is None or self._owner != os.getpid():  # a forked child must not share the parent's pipes
-            command = ["/usr/bin/env", "OPENBLAS_NUM_THREADS=1", sys.executable, "-P", "-m", "tasks.judge.checker"]
+        if (
+            self._process is None or self._owner != os.getpid()
+        ):  # a forked child must not share the parent's pipes
+            command = [
+                "/usr/bin/env",
+                "OPENBLAS_NUM_THREADS=1",
+                sys.executable,
+                "-P",
+                "-m",
+                "tasks.judge.checker",
+            ]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
@@ -78,8 +89,16 @@ class CheckProcess:
 
 def _why(status: int | Literal["late"]) -> dict[str, Any]:
     if status in ("late", -signal.SIGPROF):
-        return {"score": None, "code": "check_timeout", "details": f"checking took more than {CPU_S:g} s of CPU time"}
-    return {"score": None, "code": "check_failed", "details": f"the checking process ended with status {status}"}
+        return {
+            "score": None,
+            "code": "check_timeout",
+            "details": f"checking took more than {CPU_S:g} s of CPU time",
+        }
+    return {
+        "score": None,
+        "code": "check_failed",
+        "details": f"the checking process ended with status {status}",
+    }
 
 
 shared = CheckProcess()

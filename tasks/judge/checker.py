@@ -1,9 +1,11 @@
-"""The process that runs what may hang, crash or eat memory: math-verify (sympy) and reasoning-gym's scorers.
+"""The process that runs what may hang, crash or eat memory: math-verify (sympy) and reasoning-gym's
+scorers.
 
-`python -m tasks.judge.checker` reads one JSON request a line and answers one JSON line. math-verify's own time limit uses SIGALRM, which
-neither works off the main thread nor is safe in a Ray worker; so it is switched off, and this whole process has a limit
-of CPU time a request (ITIMER_PROF, whose default action ends the process, even inside C code) and of memory. CPU time, not wall
-time, so that a busy machine does not change a verdict. The other side is `check_process.py`.
+`python -m tasks.judge.checker` reads one JSON request a line and answers one JSON line. math-verify's own
+time limit uses SIGALRM, which neither works off the main thread nor is safe in a Ray worker; so it is
+switched off, and this whole process has a limit of CPU time a request (ITIMER_PROF, whose default action
+ends the process, even inside C code) and of memory. CPU time, not wall time, so that a busy machine does
+not change a verdict. The other side is `check_process.py`.
 """
 
 import functools
@@ -20,9 +22,11 @@ MEMORY_BYTES = 4 * 2**30
 _JUNK = ("wrong", "-987654321", "I do not know")
 _PASSES, _JUNK_MOST = 0.999, 0.5
 FOREIGN = (
-    ValueError, TypeError, LookupError, ArithmeticError, SyntaxError, AttributeError, AssertionError, RuntimeError, MemoryError,
+    ValueError, TypeError, LookupError, ArithmeticError, SyntaxError, AttributeError, AssertionError, RuntimeError,
+    MemoryError,
 )  # fmt: skip
-"""What sympy and the scorers raise on odd answers. Anything else ends this process, which the other side reports just the same."""
+"""What sympy and the scorers raise on odd answers. Anything else ends this process, which the other side
+reports just the same."""
 
 Reply = dict[str, Any]
 
@@ -32,11 +36,14 @@ def undecided(code: str, details: str) -> Reply:
 
 
 def check_math(request: Mapping[str, Any]) -> Reply:
-    """Compare two LaTeX answers with math-verify; the gold answer goes first, as its comparison is not symmetric."""
+    """Compare two LaTeX answers with math-verify; the gold answer goes first, as its comparison is not
+    symmetric."""
     import math_verify
 
     def parsed(latex: str) -> list[Any]:
-        found: list[Any] = math_verify.parse(latex, fallback_mode="no_fallback", parsing_timeout=None, raise_on_error=True)
+        found: list[Any] = math_verify.parse(
+            latex, fallback_mode="no_fallback", parsing_timeout=None, raise_on_error=True
+        )
         return found
 
     gold = parsed(request["reference"])
@@ -59,10 +66,12 @@ def scorer(task: str) -> Callable[[str, Mapping[str, Any]], float]:
 
 @functools.lru_cache(maxsize=4096)
 def distrust(task: str, entry: str) -> str:
-    """Why the scorer is not to be trusted with this entry; empty where its gold answer scores 1 and junk scores below 0.5.
+    """Why the scorer is not to be trusted with this entry; empty where its gold answer scores 1 and junk
+    scores below 0.5.
 
-    Tested on each entry, as an entry that went through JSON may no longer be what a scorer expects (lists for tuples). Some scorers
-    call any word right, some know no gold answer at all, and many give junk a few hundredths for trying.
+    Tested on each entry, as an entry that went through JSON may no longer be what a scorer expects (lists
+    for tuples). Some scorers call any word right, some know no gold answer at all, and many give junk a few
+    hundredths for trying.
     """
     row = json.loads(entry)
     if (gold := scorer(task)(row["answer"], row)) < _PASSES:
@@ -99,7 +108,9 @@ def answered(request: Mapping[str, Any]) -> Reply:
     try:
         return CHECKS[request["check"]](request)
     except FOREIGN as error:
-        return undecided("check_failed", f"{request['check']} failed: {type(error).__name__}: {str(error)[:200]}")
+        return undecided(
+            "check_failed", f"{request['check']} failed: {type(error).__name__}: {str(error)[:200]}"
+        )
 
 
 def prepare() -> None:

@@ -1,80 +1,161 @@
 """Judge traces against each other: exact duplicates, near duplicates, and at most k for a prompt.
 
-Works on the files of the row-wise rules through DuckDB, which spills, so memory does not grow with the rows, but for pairs that are
-similar (16 bytes each) and the traces in them (about 200 bytes each).
+Works on the files of the row-wise rules through DuckDB, which spills. What grows in memory are only the
+pairs that are similar (about 100 bytes each) and the traces in such pairs (about 500 bytes each).
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.judge.near import Pair, ShingleFile, Similar, likely, near_duplicates
+from tasks.judge.near import Close, Pair, ShingleFile, Similar, best_of, clusters, likely
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import DUPLICATE_VERSION, PER_PROMPT_VERSION, whole_text
 from tasks.judge.sketch import shingles
 from tasks.judge.words import words
-from warehouse.catalog import Connection
 
-LATE = pa.schema(
-    [
-        ("place", pa.int64()),
-        ("reason", pa.string()),  # null where it only annotates
-        ("rule", pa.string()),
-        ("rule_version", pa.int32()),
-        ("details", pa.string()),
-        ("signal", pa.string()),  # a member of the JSON object of signals
-        ("similar_to", pa.int64()),
-        ("kind", pa.string()),
-        ("jaccard", pa.float64()),
-    ]
-)
+Connection = Any
+"""What `warehouse.catalog.connect` gives; only the warehouse names its library."""
+
+_FOUND: list[tuple[str, pa.DataType]] = [
+    ("place", pa.int64()),
+    ("similar_to", pa.int64()),
+    ("kind", pa.string()),  # exact | near
+    ("jaccard", pa.float64()),
+    ("rejects", pa.bool_()),
+]
 _PAIR_ROWS = 8192
 
 
-def sql(name: str) -> str:
+@dataclass(frozen=True)
+class Chunk:
+    """The two files of one chunk of traces; row n of one is row n of the other."""
+
+    inputs: Path
+    judged: Path
+
+
+@dataclass(frozen=True)
+class Member:
+    """A trace that is in a likely pair."""
+
+    prompt_id: str
+    words: int
+    numbers: str
+
+
+def statement(name: str) -> str:
+    """The text of one of this station's SQL files."""
     return resources.files("tasks.judge").joinpath("sql", f"{name}.sql").read_text()
 
 
-class Comparison:
-    """The survivors of the row-wise rules of one judging, and what becomes of them."""
+def compare(connection: Connection, chunks: Sequence[Chunk], policy: JudgePolicy, scratch: Path) -> None:
+    """Fill the temporary table `late`: one row for each survivor of the row-wise rules that loses or is
+    similar to another."""
+    judged, across = (
+        {"judged": [str(chunk.judged) for chunk in chunks]},
+        {"across": policy.cross_prompt_words},
+    )
+    connection.execute(statement("survivors"), judged)
+    connection.execute(statement("exact"), across)
+    connection.execute(statement("candidates"), judged | across)
+    connection.execute(statement("digests"), judged)
+    rejects = policy.rejects("duplicate")
+    found = [*_exact(connection, rejects), *_near(connection, chunks, policy, scratch)]
+    connection.register("found", pa.Table.from_pylist(found, schema=pa.schema(_FOUND)))
+    versions = {"duplicate_version": DUPLICATE_VERSION, "per_prompt_version": PER_PROMPT_VERSION}
+    connection.execute(statement("late"), {"keep": policy.keep_per_prompt} | versions)
+    connection.unregister("found")
 
-    def __init__(self, connection: Connection, judged: Sequence[Path], policy: JudgePolicy, scratch: Path) -> None:
-        self._connection = connection
-        self._judged = [str(path) for path in judged]
-        self._policy = policy
-        self._scratch = scratch
 
-    def run(self) -> None:
-        """Fill the table `late`: one row for each survivor that loses or is annotated."""
-        across = {"across": self._policy.cross_prompt_words}
-        self._connection.execute(sql("survivors"), {"judged": self._judged})
-        self._connection.execute(sql("exact"), across)
-        self._connection.execute(sql("candidates"), {"judged": self._judged} | across)
-        found = [*self._exact(), *self._near()]
-        self._store(found)
-        self._limit_per_prompt()
+def _exact(connection: Connection, rejects: bool) -> Iterator[dict[str, object]]:
+    rows = connection.execute("select place, similar_to, is_duplicate from exact order by place").fetchall()
+    for place, similar_to, is_duplicate in rows:
+        yield _found(Similar(place, similar_to, 1.0), "exact", is_duplicate and rejects)
 
-    def _exact(self) -> Iterator[dict[str, Any]]:
-        for place, to, loses in self._rows("select place, similar_to, is_duplicate from exact order by place"):
-            yield self._late(Similar(place, to, 1.0), "exact", loses)
 
-    def _near(self) -> list[dict[str, Any]]:
-        """Estimate all candidates, compare the likely ones exactly, and cluster those that may reject each other."""
-        pairs = self._likely_pairs()
-        with ShingleFile(self._scratch / "shingles") as sets:
-            members = self._members(pairs)
-            for place, row in members.items():
-                sets.add(place, row)
-            facts = self._facts(members)
-            close = [(a, b, j) for a, b in pairs if (j := sets.jaccard(a, b)) >= self._policy.near_duplicate_jaccard]
-            losing = [(a, b) for a, b, _ in close if self._may_reject(facts[a], facts[b])]
-            losers = near_duplicates(losing, sets)
-        lost = {loser.place for loser in losers}
-        return [self._late(loser, "near", True) for loser in losers] + [
-            self._late(similar, "near", False) for similar in _best_of(close) if similar.place not in lost
+def _near(
+    connection: Connection, chunks: Sequence[Chunk], policy: JudgePolicy, scratch: Path
+) -> Iterator[dict[str, object]]:
+    """Of the pairs that are exactly similar enough, those that may reject are clustered; the others
+    annotate."""
+    pairs = list(_likely_pairs(connection, policy.near_duplicate_jaccard))
+    with ShingleFile(scratch / "shingles") as sets:
+        members = _members(connection, chunks, pairs, sets)
+        close = [
+            Close(a, b, j) for a, b in pairs if (j := sets.jaccard(a, b)) >= policy.near_duplicate_jaccard
         ]
+        rejecting = [
+            (p.best, p.place) for p in close if may_reject(members[p.best], members[p.place], policy)
+        ]
+        losers = {
+            place: Similar(place, to, sets.jaccard(place, to)) for place, to in clusters(rejecting).items()
+        }
+    for similar in losers.values():
+        yield _found(similar, "near", policy.rejects("duplicate"))
+    exact = {place for (place,) in connection.execute("select place from exact").fetchall()}
+    for similar in best_of(close):
+        if similar.place not in losers and similar.place not in exact:
+            yield _found(similar, "near", False)
+
+
+def may_reject(left: Member, right: Member, policy: JudgePolicy) -> bool:
+    """Whether one of two similar traces is one too many: answers of one prompt, or long enough and with the
+    same numbers. Else they solve different problems in the same words: of near-equal questions nine in ten
+    have different answers."""
+    if left.prompt_id == right.prompt_id:
+        return True
+    return left.numbers == right.numbers and min(left.words, right.words) >= policy.cross_prompt_words
+
+
+def _likely_pairs(connection: Connection, threshold: float) -> Iterator[Pair]:
+    reader = connection.sql(
+        "select c.best, c.place, a.digest as one, b.digest as other "
+        "from candidate as c join sketch as a on a.place = c.best join sketch as b on b.place = c.place"
+    ).to_arrow_reader(_PAIR_ROWS)
+    for batch in reader:
+        close = likely(batch["one"].to_pylist(), batch["other"].to_pylist(), threshold)
+        for row in np.flatnonzero(close):
+            yield batch["best"][int(row)].as_py(), batch["place"][int(row)].as_py()
+
+
+def _members(
+    connection: Connection, chunks: Sequence[Chunk], pairs: Iterable[Pair], sets: ShingleFile
+) -> Mapping[int, Member]:
+    """What must be known of every trace that is in a pair; its shingles go to the file, one chunk of texts
+    in memory at a time."""
+    connection.register(
+        "paired",
+        pa.table({"place": pa.array(sorted({place for pair in pairs for place in pair}), pa.int64())}),
+    )
+    rows = connection.execute(
+        "select file, file_row, place, prompt_id, words, numbers "
+        "from survivor semi join paired using (place) order by file, file_row"
+    ).fetchall()
+    connection.unregister("paired")
+    inputs = {str(chunk.judged): chunk.inputs for chunk in chunks}
+    members: dict[int, Member] = {}
+    for file, group in groupby(rows, key=lambda row: str(row[0])):
+        texts = pq.read_table(inputs[file], columns=["reasoning", "answer"])
+        for _, row, place, prompt_id, count, numbers in group:
+            text = whole_text(texts["reasoning"][row].as_py() or "", texts["answer"][row].as_py() or "")
+            sets.add(place, shingles(words(text)))
+            members[place] = Member(prompt_id, count, numbers)
+    return members
+
+
+def _found(similar: Similar, kind: str, rejects: bool) -> dict[str, object]:
+    return {
+        "place": similar.place,
+        "similar_to": similar.to,
+        "kind": kind,
+        "jaccard": similar.jaccard,
+        "rejects": rejects,
+    }

@@ -1,8 +1,8 @@
 """Find the final answer in what a teacher (or a student) wrote (pure).
 
-Explicit forms win, and of several the last in the text: `<answer>X</answer>`, `\\boxed{X}`, `#### X`, `Answer: X`. Without one of these a
-sentence like "the answer is X" counts; without that the whole text is the answer. Only the last 20,000 characters are looked at, so that no
-text takes long.
+Explicit forms win, and of several the last in the text: `<answer>X</answer>`, `\\boxed{X}`, `#### X`,
+`Answer: X`. Without one of these a sentence like "the answer is X" counts; without that the whole text is
+the answer. Only the last 20,000 characters are looked at, so that no text takes long.
 """
 
 import re
@@ -16,12 +16,19 @@ _TAIL = 20_000
 _TAG = re.compile(r"<answer>(.{0,8000}?)</answer>", re.DOTALL | re.IGNORECASE)
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
 _MARKER = re.compile(
-    r"(?:^[ \t>*_#-]{0,8}|[.!?:][ \t*_]{1,4}|\bfinal[ \t])(?:(?:the|my)[ \t])?(?:(?:final|correct)[ \t])?answers?(?:\*\*|__)?"
-    r"[ \t]{0,4}:(?:\*\*|__)?[ \t]{0,8}(?:\n\s{0,8})?([^\n]+)",
+    r"(?:^[ \t>*_#-]{0,8}|[.!?:][ \t*_]{1,4}|\bfinal[ \t])(?:(?:the|my)[ \t])?(?:(?:final|correct)[ \t])?answers?"
+    r"(?:\*\*|__)?[ \t]{0,4}:(?:\*\*|__)?[ \t]{0,8}(?:\n\s{0,8})?([^\n]+)",
     re.IGNORECASE | re.MULTILINE,
 )
-_PATTERNS: tuple[tuple[Form, re.Pattern[str]], ...] = (("tag", _TAG), ("hashes", _HASHES), ("marker", _MARKER))
-_SENTENCE = re.compile(r"\banswer[ \t]+(?:is|equals|=|will be|would be)[ \t]*:?[ \t]*(?!correct|right|wrong|not\b)([^\n]+)", re.IGNORECASE)
+_PATTERNS: tuple[tuple[Form, re.Pattern[str]], ...] = (
+    ("tag", _TAG),
+    ("hashes", _HASHES),
+    ("marker", _MARKER),
+)
+_SENTENCE = re.compile(
+    r"\banswer[ \t]+(?:is|equals|=|will be|would be)[ \t]*:?[ \t]*(?!correct|right|wrong|not\b)([^\n]+)",
+    re.IGNORECASE,
+)
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 _DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("__", "__"), ("`", "`"), ('"', '"'))
 
@@ -33,7 +40,8 @@ class FinalAnswer:
     text: str
     form: Form
     block: str
-    """For forms that take one line, everything from there to the end: answers like grids have several lines."""
+    """For forms that take one line, everything from there to the end: answers like grids have several
+    lines."""
 
 
 def final_answer(text: str) -> FinalAnswer:
@@ -42,7 +50,9 @@ def final_answer(text: str) -> FinalAnswer:
     explicit = list(_explicit(tail))
     if explicit:
         at, form, found = max(explicit)
-        return FinalAnswer(stripped(found), form, stripped(tail[at:] if form in ("hashes", "marker") else found))
+        return FinalAnswer(
+            stripped(found), form, stripped(tail[at:] if form in ("hashes", "marker") else found)
+        )
     if said := list(_SENTENCE.finditer(tail)):
         sentence = stripped(first_sentence(said[-1].group(1)))
         return FinalAnswer(sentence, "sentence", sentence)
@@ -59,7 +69,8 @@ def _explicit(tail: str) -> Iterator[tuple[int, Form, str]]:
 
 
 def last_boxed(text: str) -> tuple[int, str] | None:
-    """Where the content of the last closed `\\boxed{...}` or `\\fbox{...}` starts, and the content, by matching braces."""
+    """Where the content of the last closed `\\boxed{...}` or `\\fbox{...}` starts, and the content, by
+    matching braces."""
     end = len(text)
     for _ in range(8):  # a handful of unclosed ones at the end may be passed over, no more
         at = max(text.rfind("\\boxed", 0, end), text.rfind("\\fbox", 0, end))

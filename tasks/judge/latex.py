@@ -1,4 +1,5 @@
-"""Write two mathematical answers alike, so that most equal ones are equal strings and sympy is not asked (pure)."""
+"""Write two mathematical answers alike, so that most equal ones are equal strings and sympy is not asked
+(pure)."""
 
 import re
 
@@ -37,7 +38,8 @@ _AS_LATEX = (
 
 
 def normalised(text: str) -> str:
-    """Equal for answers that differ in spacing, in how commands are written, in `x =` before them, in a word's case."""
+    """Equal for answers that differ in spacing, in how commands are written, in `x =` before them, in a
+    word's case."""
     text = _ASSIGNED.sub("", without_dollars(text))
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
@@ -45,7 +47,8 @@ def normalised(text: str) -> str:
 
 
 def as_latex(text: str) -> str:
-    """The text as LaTeX between dollars, which math-verify reads whole; `sqrt(2)`, `pi` and Unicode signs are rewritten."""
+    """The text as LaTeX between dollars, which math-verify reads whole; `sqrt(2)`, `pi` and Unicode signs
+    are rewritten."""
     text = without_dollars(text)
     for pattern, replacement in _AS_LATEX:
         text = pattern.sub(replacement, text)
@@ -53,7 +56,8 @@ def as_latex(text: str) -> str:
 
 
 def is_expression(text: str) -> bool:
-    """Whether a text is one short formula rather than prose: no words but the names of commands, and no dollars."""
+    """Whether a text is one short formula rather than prose: no words but the names of commands, and no
+    dollars."""
     return len(text) <= 200 and "$" not in text and not _PROSE.search(text)
 
 

@@ -1,7 +1,8 @@
 """Near duplicates, from candidate pairs to clusters (pure): estimate, exact Jaccard, union-find.
 
-Traces go by their `place`: 0, 1, 2, ... from the one most worth keeping (right, then complete, then lowest id) to the least. The kept
-one of a cluster is its lowest place, so nothing depends on which answer arrived first.
+Traces go by their `place`: 0, 1, 2, ... from the one most worth keeping (right, then complete, then lowest
+id) to the least. The kept one of a cluster is its lowest place, so nothing depends on which answer arrived
+first.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,19 +18,23 @@ from tasks.judge.sketch import PERMUTATIONS, estimate
 from tasks.judge.words import Hashes, jaccard
 
 ESTIMATE_MARGIN = 0.1
-"""A pair is compared exactly if its estimate is at most this far below the threshold: nearly 3 standard deviations."""
+"""A pair is compared exactly if its estimate is at most this far below the threshold: nearly 3 standard
+deviations."""
 
 Pair = tuple[int, int]
 
 
 def likely(left: Sequence[bytes], right: Sequence[bytes], threshold: float) -> npt.NDArray[np.bool_]:
     """Which pairs of digests are similar enough to be compared exactly."""
-    matrices = [np.frombuffer(b"".join(side), dtype="<u4").reshape(-1, PERMUTATIONS) for side in (left, right)]
+    matrices = [
+        np.frombuffer(b"".join(side), dtype="<u4").reshape(-1, PERMUTATIONS) for side in (left, right)
+    ]
     return np.asarray(estimate(matrices[0], matrices[1]) >= threshold - ESTIMATE_MARGIN)
 
 
 class ShingleFile:
-    """Sets of shingles on disk, by place: 8 bytes a word there, 24 bytes a trace in memory. A context manager."""
+    """Sets of shingles on disk, by place: 8 bytes a word there, 24 bytes a trace in memory. A context
+    manager."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -40,7 +45,9 @@ class ShingleFile:
     def __enter__(self) -> "ShingleFile":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
         self._file.close()
         self._path.unlink()
 
@@ -61,8 +68,17 @@ class ShingleFile:
 
 
 @dataclass(frozen=True)
+class Close:
+    """Two traces that are exactly similar enough; `best` has the lower place."""
+
+    best: int
+    place: int
+    jaccard: float
+
+
+@dataclass(frozen=True)
 class Similar:
-    """A trace that is similar to a better one."""
+    """A trace and the better one that it is similar to."""
 
     place: int
     to: int
@@ -70,7 +86,8 @@ class Similar:
 
 
 def clusters(pairs: Iterable[Pair]) -> dict[int, int]:
-    """For every place that is not the lowest of its connected pairs, the lowest; whatever the order of the pairs."""
+    """For every place that is not the lowest of those it is connected to, the lowest; whatever the order of
+    the pairs."""
     parent: dict[int, int] = {}
 
     def root(place: int) -> int:
@@ -85,6 +102,12 @@ def clusters(pairs: Iterable[Pair]) -> dict[int, int]:
     return {place: root(place) for place in sorted(parent) if root(place) != place}
 
 
-def near_duplicates(pairs: Sequence[Pair], sets: ShingleFile) -> list[Similar]:
-    """Every trace that loses to another of its cluster, with their exact similarity (below the threshold where a chain links them)."""
-    return [Similar(place, to, sets.jaccard(place, to)) for place, to in clusters(pairs).items()]
+def best_of(close: Iterable[Close]) -> list[Similar]:
+    """For every trace that is similar to a better one, the one it is most similar to (of equals, the lowest
+    place)."""
+    best: dict[int, Close] = {}
+    for pair in close:
+        known = best.get(pair.place)
+        if known is None or (-pair.jaccard, pair.best) < (-known.jaccard, known.best):
+            best[pair.place] = pair
+    return [Similar(place, pair.best, pair.jaccard) for place, pair in sorted(best.items())]

@@ -13,54 +13,58 @@ RuleName = Literal[
 class JudgePolicy(BaseModel):
     """The judge's part of a recipe.
 
-    A rule always measures; whether what it finds rejects the trace is decided here. A rule that cannot decide says
-    `undecided`, and an undecided trace is never published.
+    A rule always measures; whether what it finds rejects the trace is decided here. A rule that cannot
+    decide says `undecided`, and an undecided trace is never published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     answer: Literal["require", "annotate"] = "require"
-    """`require`: where the prompt names a verifier (other than none), only an answer that it accepts is kept, and one that
-    it cannot check is `undecided`. `annotate`: the check is stored and rejects nothing. Published work differs: keeping
-    wrong answers did not hurt fine-tuning in OpenThoughts3 (arXiv 2506.04178), while sets made for RL, DeepMath
-    (2504.11456) and OpenR1 keep verified rows only. We require by default because whoever names a verifier has said what right means,
-    and because one word in the recipe and a second judging, which asks no teacher, give the other choice."""
+    """`require`: where the prompt names a verifier (other than none), only an answer that it accepts is
+    kept, and one that it cannot check is `undecided`. `annotate`: the check is stored and rejects nothing.
+    Published work differs: keeping wrong answers did not hurt fine-tuning in OpenThoughts3 (arXiv
+    2506.04178), while sets made for RL, DeepMath (2504.11456) and OpenR1 keep verified rows only. We
+    require by default because whoever names a verifier has said what right means, and because one word in
+    the recipe and a second judging, which asks no teacher, give the other choice."""
 
     annotate: tuple[RuleName, ...] = ()
     """Rules that record what they find and reject nothing."""
 
     complete: tuple[str, ...] = ("stop", "end_turn", "stop_sequence", "eos", "eos_token")
-    """Finish reasons of an answer that ended by itself: OpenAI-compatible servers say `stop`; the others are what servers with
-    their own words pass through."""
+    """Finish reasons of an answer that ended by itself: OpenAI-compatible servers say `stop`; the others
+    are what servers with their own words pass through."""
 
     min_tokens: int = Field(4, ge=0)
-    """Fewest tokens of reasoning and answer together, estimated as UTF-8 bytes / 4. Low on purpose: it catches a bare number
-    or 'OK', which teach no reasoning; 64 is usual for long-thinking teachers. Set 0 for labels and other one-word answers."""
+    """Fewest tokens of reasoning and answer together, estimated as UTF-8 bytes / 4. Low on purpose: it
+    catches a bare number or 'OK', which teach no reasoning; 64 is usual for long-thinking teachers. Set 0
+    for labels and other one-word answers."""
 
     max_tokens: int = Field(16_384, ge=1)
     """Most tokens, estimated likewise; OpenCodeReasoning (arXiv 2504.01943) and most open sets cut at 16k."""
 
     min_reasoning_tokens: int = Field(0, ge=0)
-    """Fewest tokens of reasoning, estimated likewise. 0, as many teachers think in the answer itself; 16 for teachers that
-    have a reasoning field."""
+    """Fewest tokens of reasoning, estimated likewise. 0, as many teachers think in the answer itself; 16
+    for teachers that have a reasoning field."""
 
     max_repeated: float = Field(0.5, gt=0, le=1)
-    """Largest share of word 8-grams that occurred before in the same trace. Measured on 20,000 clean traces: 99th percentile
-    0.075, largest 0.41; a loop of 20 words x 40 starts at 0.51."""
+    """Largest share of word 8-grams that occurred before in the same trace. Measured on 20,000 clean
+    traces: 99th percentile 0.075, largest 0.41; a loop of 20 words x 40 starts at 0.51."""
 
     max_compression: float = Field(5.0, gt=1)
-    """Largest ratio of bytes to zstd (level 1) bytes, for loops without spaces. Measured: clean at most 2.9, loops 5.8."""
+    """Largest ratio of bytes to zstd (level 1) bytes, for loops without spaces. Measured: clean at most
+    2.9, loops 5.8."""
 
     near_duplicate_jaccard: float = Field(0.8, ge=0.75, le=1)
-    """Exact Jaccard of word 5-grams from which two traces are near duplicates; the usual value since Lee et al. (2107.06499). Not
-    below 0.75: the bands that propose pairs (25 of 5) would miss too many."""
+    """Exact Jaccard of word 5-grams from which two traces are near duplicates; the usual value since Lee et
+    al. (2107.06499). Not below 0.75: the bands that propose pairs (25 of 5) would miss too many."""
 
     cross_prompt_words: int = Field(20, ge=0)
-    """Traces of different prompts are duplicates only from this many words: a short answer is right for many questions."""
+    """Traces of different prompts are duplicates only from this many words: a short answer is right for
+    many questions."""
 
     keep_per_prompt: int | None = Field(None, ge=1)
-    """Most traces kept for one prompt. Unlimited by default: samples cost money, 16 a prompt helped in OpenThoughts3, and
-    `samples_per_prompt` already bounds them."""
+    """Most traces kept for one prompt. Unlimited by default: samples cost money, 16 a prompt helped in
+    OpenThoughts3, and `samples_per_prompt` already bounds them."""
 
     def rejects(self, rule: str) -> bool:
         """Whether what `rule` finds rejects the trace (or leaves it undecided)."""

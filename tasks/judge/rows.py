@@ -1,4 +1,5 @@
-"""Judge rows one by one (pure): a table of traces in, a table of what the row-wise rules say and of sketches out."""
+"""Judge rows one by one (pure): a table of traces in, a table of what the row-wise rules say and of
+sketches out."""
 
 import json
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from tasks.judge.sketch import bands, digests, shingles
 from tasks.judge.words import Hashes, number_key
 
 CARRIED = ("trace_id", "request_key", "prompt_id", "text_hash", "teacher", "terms_sha256")
+_CARRIED_FIELDS: list[tuple[str, pa.DataType]] = [(name, pa.string()) for name in CARRIED]
 INPUTS = pa.schema(
     [
-        *((name, pa.string()) for name in CARRIED),
+        *_CARRIED_FIELDS,
         ("outcome", pa.string()),
         ("finish_reason", pa.string()),
         ("reasoning", pa.large_string()),
@@ -26,7 +28,7 @@ INPUTS = pa.schema(
 )
 JUDGED = pa.schema(
     [
-        *((name, pa.string()) for name in CARRIED),
+        *_CARRIED_FIELDS,
         ("outcome", pa.string()),  # kept (so far), rejected or undecided
         ("reason", pa.string()),
         ("rule", pa.string()),
@@ -45,7 +47,8 @@ _OUTCOMES = {"reject": "rejected", "undecided": "undecided"}
 
 
 def judge_rows(table: pa.Table, policy: JudgePolicy) -> pa.Table:
-    """One row of JUDGED for each row of INPUTS, in the same order; depends on nothing but the row and the policy."""
+    """One row of JUDGED for each row of INPUTS, in the same order; depends on nothing but the row and the
+    policy."""
     rows: list[dict[str, object]] = []
     sets: dict[int, Hashes] = {}
     for number, given in enumerate(_rows(table)):
@@ -83,7 +86,14 @@ def judge_trace(trace: Trace, policy: JudgePolicy) -> dict[str, object]:
 def _verdict(first: tuple[Rule, Finding] | None, signals: dict[str, object]) -> dict[str, object]:
     text = json.dumps(signals, sort_keys=True)
     if first is None:
-        return {"outcome": "kept", "reason": None, "rule": None, "rule_version": None, "details": None, "signals": text}
+        return {
+            "outcome": "kept",
+            "reason": None,
+            "rule": None,
+            "rule_version": None,
+            "details": None,
+            "signals": text,
+        }
     rule, finding = first
     return {
         "outcome": _OUTCOMES[finding.outcome], "reason": finding.reason, "rule": rule.name,

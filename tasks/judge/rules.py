@@ -1,4 +1,5 @@
-"""The rules that look at one trace, cheapest first (pure). Each says what it measured and whether the trace passes.
+"""The rules that look at one trace, cheapest first (pure). Each says what it measured and whether the trace
+passes.
 
 | rule | reason codes |
 |---|---|
@@ -11,8 +12,9 @@
 | repetition | `repetition` |
 | answer | `wrong_answer`; undecided: the codes of `verify.py` |
 
-The rules that look at all traces together are `duplicate` (`exact_duplicate`, `near_duplicate`) and `per_prompt` (`over_k`); they are in `duplicates.py` and its SQL.
-A changed rule gets a higher version, and so a new rule set: everything is then judged again, and nobody is asked.
+The rules that look at all traces together are `duplicate` (`exact_duplicate`, `near_duplicate`) and
+`per_prompt` (`over_k`); they are in `duplicates.py` and its SQL. A changed rule gets a higher version, and
+so a new rule set: everything is then judged again, and nobody is asked.
 """
 
 import json
@@ -90,11 +92,19 @@ def check_finish(trace: Trace, policy: JudgePolicy) -> Finding:
     """The answer ended by itself: a truncated one teaches a student never to stop."""
     reason = trace.finish_reason
     if reason == "length" or trace.outcome == "truncated":
-        return rejected("truncated", f"cut off at its token limit (finish_reason {reason})", finish_reason=reason)
+        return rejected(
+            "truncated", f"cut off at its token limit (finish_reason {reason})", finish_reason=reason
+        )
     if reason is None:
-        return Finding("undecided", {"finish_reason": None}, "finish_unknown", "the server gave no finish_reason")
+        return Finding(
+            "undecided", {"finish_reason": None}, "finish_unknown", "the server gave no finish_reason"
+        )
     if reason not in policy.complete and trace.outcome != "refused":
-        return rejected("not_finished", f"finish_reason is {reason!r}, expected one of {', '.join(policy.complete)}", finish_reason=reason)
+        return rejected(
+            "not_finished",
+            f"finish_reason is {reason!r}, expected one of {', '.join(policy.complete)}",
+            finish_reason=reason,
+        )
     return passed(finish_reason=reason)
 
 
@@ -102,7 +112,9 @@ def check_empty(trace: Trace, policy: JudgePolicy) -> Finding:
     """There is an answer beside the reasoning."""
     if trace.answer.strip():
         return passed(answer_characters=len(trace.answer))
-    return rejected("empty_answer", f"no answer after {len(trace.reasoning)} characters of reasoning", answer_characters=0)
+    return rejected(
+        "empty_answer", f"no answer after {len(trace.reasoning)} characters of reasoning", answer_characters=0
+    )
 
 
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd\ufffe\uffff]")
@@ -115,7 +127,11 @@ def check_encoding(trace: Trace, policy: JudgePolicy) -> Finding:
     share = len(_UNREADABLE.findall(text)) / max(1, len(text))
     if share <= _UNREADABLE_MOST:
         return passed(unreadable=round(share, 4))
-    return rejected("bad_encoding", f"{share:.1%} of its characters are control or replacement characters", unreadable=round(share, 4))
+    return rejected(
+        "bad_encoding",
+        f"{share:.1%} of its characters are control or replacement characters",
+        unreadable=round(share, 4),
+    )
 
 
 _THINK_TAG = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
@@ -133,30 +149,47 @@ def check_reasoning(trace: Trace, policy: JudgePolicy) -> Finding:
         return rejected("unclosed_reasoning", f"the answer holds a stray {tag[0]}", reasoning_tokens=count)
     if count < policy.min_reasoning_tokens:
         limit = policy.min_reasoning_tokens
-        return rejected("no_reasoning", f"about {count} tokens of reasoning, min_reasoning_tokens is {limit}", reasoning_tokens=count)
+        return rejected(
+            "no_reasoning",
+            f"about {count} tokens of reasoning, min_reasoning_tokens is {limit}",
+            reasoning_tokens=count,
+        )
     return passed(reasoning_tokens=count)
 
 
+_CANNOT = (
+    r"(?:cannot|can['’]t|can not|won['’]t|will not|am unable to|am not able to|must decline to|refuse to)"
+)
+_HELP = (
+    r"(?:help|assist|comply|provide|answer|fulfil+|continue|share|give|discuss|support|engage|participate|create"
+    r"|generate|write|complete|respond|do that|solve)"
+)
 _REFUSAL = re.compile(
-    r"""\bI(?:['’]m|\ am)\ (?:(?:very|so|really)\ )?(?:sorry|afraid)\b[^.\n]{0,60}\b(?:can(?:no|['’])t|unable|won['’]t|not\ able)
-      | \bI\ (?:cannot|can['’]t|can\ not|won['’]t|will\ not|am\ unable\ to|['’]m\ unable\ to|am\ not\ able\ to|must\ decline\ to|refuse\ to)\ (?:help|assist|comply|provide|answer|
-            fulfil+|continue|share|give|discuss|support|engage|participate|create|generate|write|complete|respond|do\ that|solve)\b
-      | \bI['’]m\ (?:unable|not\ able)\ to\ (?:help|assist|comply|provide|answer|fulfil+|continue|share|give|discuss|create|generate|write|complete|respond|solve)\b
-      | \bas\ an?\ (?:AI|artificial\ intelligence|large\ language|language)\b[^.\n]{0,40}\b(?:model|assistant)?\b[^.\n]{0,60}\b(?:cannot|can['’]t|unable|not\ able|do\ not|don['’]t)\b
-      | \bagainst\ (?:my|our|the)\ (?:content\ |usage\ )?(?:guidelines|polic(?:y|ies)|programming)\b
-      | \b(?:I\ must\ decline|I\ have\ to\ decline|not\ something\ I\ can\ (?:help|assist))\b""",
-    re.VERBOSE | re.IGNORECASE,
-)  # fmt: skip
+    "|".join(
+        (
+            r"\bI(?:['’]m| am) (?:very |so |really )?(?:sorry|afraid)\b[^.]{0,60}"
+            r"\b(?:can(?:no|['’])t|unable|won['’]t|not able)",
+            rf"\bI {_CANNOT} {_HELP}\b",
+            rf"\bI['’]m (?:unable|not able) to {_HELP}\b",
+            r"\bas an? (?:AI|artificial intelligence|(?:large )?language)\b[^.]{0,100}"
+            r"\b(?:cannot|can['’]t|unable|not able|do not|don['’]t)\b",
+            r"\bagainst (?:my|our|the) (?:content |usage )?(?:guidelines|polic(?:y|ies)|programming)\b",
+            r"\b(?:I must decline|I have to decline|not something I can (?:help|assist))\b",
+        )
+    ),
+    re.IGNORECASE,
+)
 _WINDOW = 300
 
 
 def check_refusal(trace: Trace, policy: JudgePolicy) -> Finding:
-    """No refusal in the first or last 300 characters of the answer. The reasoning is not searched: "I can't" is normal there."""
+    """No refusal in the first or last 300 characters of the answer. The reasoning is not searched: "I
+    can't" is normal there."""
     if trace.outcome == "refused":
         return rejected("refused", "the server marked the answer as a refusal", refusal="server")
     for part in (trace.answer[:_WINDOW], trace.answer[-_WINDOW:]):
-        if found := _REFUSAL.search(part):
-            words_of_it = " ".join(found[0].split())
+        if found := _REFUSAL.search(" ".join(part.split())):
+            words_of_it = found[0]
             return rejected("refused", f"the answer says {words_of_it!r}", refusal=words_of_it)
     return passed(refusal=None)
 
@@ -176,7 +209,9 @@ def check_repetition(trace: Trace, policy: JudgePolicy) -> Finding:
     share = round(words.repeated_share(trace.words), 4)
     ratio = round(words.compression_ratio(trace.text.encode("utf-8", "replace")), 2)
     if share > policy.max_repeated:
-        details = f"{share:.0%} of its word 8-grams occurred before, max_repeated is {policy.max_repeated:.0%}"
+        details = (
+            f"{share:.0%} of its word 8-grams occurred before, max_repeated is {policy.max_repeated:.0%}"
+        )
         return rejected("repetition", details, repeated=share, compression=ratio)
     if ratio > policy.max_compression:
         details = f"compresses {ratio:g} times, max_compression is {policy.max_compression:g}"
@@ -210,17 +245,26 @@ PER_PROMPT_VERSION = 1
 
 
 def described(policy: JudgePolicy) -> list[dict[str, object]]:
-    """Every rule with its version, its thresholds, whether it rejects, and the libraries that decide with it."""
+    """Every rule with its version, its thresholds, whether it rejects, and the libraries that decide with
+    it."""
     given = policy.model_dump(mode="json")
-    rows: list[dict[str, object]] = [_described(rule.name, rule.version, rule.settings, given, policy) for rule in RULES]
+    rows: list[dict[str, object]] = [
+        _described(rule.name, rule.version, rule.settings, given, policy) for rule in RULES
+    ]
     rows[-1]["libraries"] = {name: version(name) for name in ("math-verify", "sympy", "reasoning-gym")}
     settings = ("near_duplicate_jaccard", "cross_prompt_words")
-    rows.append(_described("duplicate", DUPLICATE_VERSION, settings, given, policy) | {"sketch": sketch.VERSION})
+    rows.append(
+        _described("duplicate", DUPLICATE_VERSION, settings, given, policy) | {"sketch": sketch.VERSION}
+    )
     return [*rows, _described("per_prompt", PER_PROMPT_VERSION, ("keep_per_prompt",), given, policy)]
 
 
-def _described(name: str, number: int, settings: tuple[str, ...], given: dict[str, object], policy: JudgePolicy) -> dict[str, object]:
-    return {"rule": name, "version": number, "rejects": policy.rejects(name)} | {key: given[key] for key in settings}
+def _described(
+    name: str, number: int, settings: tuple[str, ...], given: dict[str, object], policy: JudgePolicy
+) -> dict[str, object]:
+    return {"rule": name, "version": number, "rejects": policy.rejects(name)} | {
+        key: given[key] for key in settings
+    }
 
 
 def rule_set(policy: JudgePolicy) -> str:

@@ -1,7 +1,8 @@
 """MinHash sketches: 125 hashes of a trace's word 5-grams, cut into 25 bands of 5 (pure).
 
-Two traces whose Jaccard is 0.8 share a band with probability 0.9999 (at 0.7, 0.99), by 1 - (1 - J^5)^25. What shares a band is only a candidate:
-`near.py` estimates its similarity from the sketches, and then computes it exactly.
+Two traces whose Jaccard is 0.8 share a band with probability 0.9999 (at 0.7, 0.99), by 1 - (1 - J^5)^25.
+What shares a band is only a candidate: `near.py` estimates its similarity from the sketches, and then
+computes it exactly.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from rensa import RMinHash
 
-from tasks.judge.words import Hashes, ngrams
+from tasks.judge.words import Hashes, distinct, ngrams
 
 VERSION = 1
 BANDS, ROWS = 25, 5
@@ -21,11 +22,12 @@ _SEED = 42
 
 def shingles(hashes: Hashes) -> Hashes:
     """The sorted set of word 5-grams of a text's words."""
-    return np.unique(ngrams(hashes, SHINGLE))
+    return distinct(ngrams(hashes, SHINGLE))
 
 
 def digests(sets: Sequence[Hashes]) -> npt.NDArray[np.uint32]:
-    """One row of 125 hashes for each set of shingles; an empty set gives the digest of nothing, equal for all."""
+    """One row of 125 hashes for each set of shingles; an empty set gives the digest of nothing, equal for
+    all."""
     offsets = np.cumsum([0, *map(len, sets)], dtype=np.uint64)
     flat = np.concatenate([*sets, np.empty(0, dtype=np.uint64)])
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(flat, offsets, PERMUTATIONS, _SEED)

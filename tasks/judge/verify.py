@@ -1,7 +1,9 @@
-"""Check an answer against its reference: exact, numeric, math, reasoning-gym, or none (pure, but for the checker process).
+"""Check an answer against its reference: exact, numeric, math, reasoning-gym, or none (pure, but for the
+checker process).
 
-A score of 1 is right and anything less is not; no score means that the check could not decide, and `code` says why:
-`no_reference`, `reference_unusable`, `answer_ambiguous`, `answer_unparsed`, `check_timeout`, `check_failed`, `scorer_untrusted`, `unknown_verifier`.
+A score of 1 is right and anything less is not; no score means that the check could not decide, and `code`
+says why: `no_reference`, `reference_unusable`, `answer_ambiguous`, `answer_unparsed`, `check_timeout`,
+`check_failed`, `scorer_untrusted`, `unknown_verifier`.
 """
 
 import functools
@@ -18,7 +20,9 @@ from tasks.judge.numbers import Number, has_unread, read_numbers, same
 
 VERSION = 1
 VERIFIERS = ("exact", "numeric", "math", "reasoning-gym", "none")
-_LONGEST = 2_000  # characters given to sympy; a final answer is shorter, and parsing time grows faster than length
+_LONGEST = (
+    2_000  # characters given to sympy; a final answer is shorter, and parsing time grows faster than length
+)
 _SHOWN = 80
 
 
@@ -41,7 +45,8 @@ class Check:
 
 
 def verify(verifier: str, answer: str, reference: str | None, metadata: str | None = None) -> Check:
-    """Check the final answer found in `answer`; `metadata` is JSON: for reasoning-gym `{"task": name, "entry": {...}}`.
+    """Check the final answer found in `answer`; `metadata` is JSON: for reasoning-gym `{"task": name,
+    "entry": {...}}`.
 
     Never raises on what a teacher wrote, and takes at most a few seconds of CPU time.
     """
@@ -51,7 +56,9 @@ def verify(verifier: str, answer: str, reference: str | None, metadata: str | No
         known = ", ".join(VERIFIERS)
         return Check(None, f"unknown verifier {verifier!r}: known are {known}", "unknown_verifier")
     if verifier != "reasoning-gym" and (reference is None or not reference.strip()):
-        return Check(None, f"the verifier {verifier} needs a reference answer and the prompt has none", "no_reference")
+        return Check(
+            None, f"the verifier {verifier} needs a reference answer and the prompt has none", "no_reference"
+        )
     return _CHECKS[verifier](answer, reference or "", metadata)
 
 
@@ -67,7 +74,8 @@ def folded(text: str) -> str:
 
 
 def expected_answer(reference: str) -> str:
-    """The reference less a worked solution before it: what follows `####` or stands in `\\boxed{}`, else all of it."""
+    """The reference less a worked solution before it: what follows `####` or stands in `\\boxed{}`, else
+    all of it."""
     if "####" in reference or "\\boxed" in reference:
         return final_answer(reference).text
     return stripped(reference)
@@ -77,21 +85,28 @@ def _numeric(answer: str, reference: str, metadata: str | None) -> Check:
     found, gold_text = final_answer(answer), expected_answer(reference)
     gold = read_numbers(gold_text)
     if len(gold) != 1 or has_unread(gold_text):
-        return Check(None, f"the reference {_short(gold_text)} is not one number", "reference_unusable", found.text)
+        return Check(
+            None, f"the reference {_short(gold_text)} is not one number", "reference_unusable", found.text
+        )
     if found.form == "whole":
         return _last_number(gold[0], gold_text, found)
     return _one_number(gold[0], gold_text, found)
 
 
 def _last_number(gold: Number, gold_text: str, found: FinalAnswer) -> Check:
-    """Nothing marks the answer: it is the number after the last `=` of the last line that has digits, or that line's last number."""
-    line = next((line for line in reversed(found.text.splitlines()) if re.search(r"\d", line)), "")
+    """Nothing marks the answer: it is the number after the last `=` of the last line that has digits, or
+    that line's last number."""
+    line = next((line for line in reversed(found.text.splitlines()) if re.search(r"\d", line)), "")[
+        -_LONGEST:
+    ]
     if not line:
         return Check(0.0, f"expected {_short(gold_text)}, found no number")
     after_equals = read_numbers(line.rsplit("=", 1)[1])[:1] if "=" in line else []
     numbers = after_equals or read_numbers(line)
     if not numbers:
-        return Check(None, f"expected {_short(gold_text)}, cannot read {_short(line)}", "answer_unparsed", line)
+        return Check(
+            None, f"expected {_short(gold_text)}, cannot read {_short(line)}", "answer_unparsed", line
+        )
     return _decided(same(gold, numbers[-1]), gold_text, numbers[-1].text)
 
 
@@ -100,14 +115,18 @@ _LISTED = re.compile(r",\s|;|\band\b|\bor\b")
 
 def _one_number(gold: Number, gold_text: str, found: FinalAnswer) -> Check:
     """A marked answer must be one number; of several different ones it is not guessed which is meant."""
-    text = re.sub(r"(?<=\S)\s*\([^()]*\)\s*$", "", first_sentence(found.text))
+    text = re.sub(r"(?<=\S)\s*\([^()]*\)\s*$", "", first_sentence(found.text[:_LONGEST]))
     if "=" in text and not _LISTED.search(text):
         text = text.rsplit("=", 1)[1]
     numbers = read_numbers(text)
     if has_unread(text):
-        return Check(None, f"expected {_short(gold_text)}, cannot read {_short(text)}", "answer_unparsed", found.text)
+        return Check(
+            None, f"expected {_short(gold_text)}, cannot read {_short(text)}", "answer_unparsed", found.text
+        )
     if len({number.value for number in numbers}) > 1 and any(same(gold, number) for number in numbers):
-        return Check(None, f"expected {_short(gold_text)}, got several: {_short(text)}", "answer_ambiguous", found.text)
+        return Check(
+            None, f"expected {_short(gold_text)}, got several: {_short(text)}", "answer_ambiguous", found.text
+        )
     return _decided(bool(numbers) and same(gold, numbers[0]), gold_text, found.text)
 
 
@@ -120,9 +139,13 @@ def _math(answer: str, reference: str, metadata: str | None) -> Check:
     if left and right:
         return _decided(same(left, right), gold, shown)
     if max(len(shown), len(gold)) > _LONGEST:
-        return Check(None, f"an answer of {len(shown)} characters is not compared by math", "answer_unparsed", shown)
+        return Check(
+            None, f"an answer of {len(shown)} characters is not compared by math", "answer_unparsed", shown
+        )
     prose = found.form == "whole" and not latex.is_expression(found.text)
-    said = found.text[-600:] if prose else latex.as_latex(found.text)  # in prose math-verify looks for the last expression
+    said = (
+        found.text[-600:] if prose else latex.as_latex(found.text)
+    )  # in prose math-verify looks for the last expression
     return _from_reply(_math_reply(latex.as_latex(gold), said), gold, shown)
 
 
@@ -145,12 +168,16 @@ def _triple(reply: dict[str, Any]) -> tuple[float | None, str, str]:
 def _gym(answer: str, reference: str, metadata: str | None) -> Check:
     known = _gym_entry(metadata)
     if known is None:
-        return Check(None, "reasoning-gym needs metadata {task, entry} and the prompt has none", "no_reference")
+        return Check(
+            None, "reasoning-gym needs metadata {task, entry} and the prompt has none", "no_reference"
+        )
     task, entry = known
     found = final_answer(answer)
     readings = tuple(dict.fromkeys((found.text, found.block, answer.strip())))
     request = {"check": "reasoning-gym", "task": task, "entry": entry, "readings": readings}
-    return _from_reply(_triple(check_process.shared.ask(request)), reference or "what the scorer accepts", found.text)
+    return _from_reply(
+        _triple(check_process.shared.ask(request)), reference or "what the scorer accepts", found.text
+    )
 
 
 def _gym_entry(metadata: str | None) -> tuple[str, str] | None:
@@ -159,7 +186,11 @@ def _gym_entry(metadata: str | None) -> tuple[str, str] | None:
         given = json.loads(metadata or "null")
     except ValueError:
         return None
-    if not isinstance(given, dict) or not isinstance(given.get("task"), str) or not isinstance(given.get("entry"), dict):
+    if (
+        not isinstance(given, dict)
+        or not isinstance(given.get("task"), str)
+        or not isinstance(given.get("entry"), dict)
+    ):
         return None
     return given["task"], json.dumps(given["entry"])
 
@@ -169,7 +200,9 @@ def _from_reply(reply: tuple[float | None, str, str], gold: str, got: str) -> Ch
     if score is None:
         return Check(None, f"expected {_short(gold)}, got {_short(got)}: {details}", code, got)
     check = _decided(score >= 1, gold, got)
-    return check if check.right or not score else Check(score, f"{check.details} (score {score:.2g})", None, got)
+    return (
+        check if check.right or not score else Check(score, f"{check.details} (score {score:.2g})", None, got)
+    )
 
 
 def _decided(right: bool, gold: str, got: str) -> Check:

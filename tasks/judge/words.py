@@ -1,8 +1,9 @@
 """Words, n-grams, repetition and numbers of a text, in numpy; stable across processes and machines (pure).
 
-A word is a run of ASCII letters and digits or of non-ASCII letters; operators (`+ - * / = < > ^ %`) and characters from U+2000 to U+DFFF
-(mathematical signs, kana, CJK, Hangul) are words by themselves, so maths and scripts without spaces have n-grams too. Digits are
-kept: the same sentence with another number is another text.
+A word is a run of ASCII letters and digits or of non-ASCII letters; operators (`+ - * / = < > ^ %`) and
+characters from U+2000 to U+DFFF (mathematical signs, kana, CJK, Hangul) are words by themselves, so maths
+and scripts without spaces have n-grams too. Digits are kept: the same sentence with another number is
+another text.
 """
 
 import hashlib
@@ -70,10 +71,13 @@ def _starts(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     owner = kinds[lead]
     before[1:] = owner[:-1]
     is_lead = kinds != _CONTINUATION
-    return is_lead & ((kinds == _ALONE) | (kinds != before))
+    begins: npt.NDArray[np.bool_] = is_lead & ((kinds == _ALONE) | (kinds != before))
+    return begins
 
 
-def _word_hashes(data: npt.NDArray[np.uint8], kinds: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp]) -> Hashes:
+def _word_hashes(
+    data: npt.NDArray[np.uint8], kinds: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp]
+) -> Hashes:
     lengths = np.diff(np.append(starts, len(data)))
     place = np.arange(starts[0], len(data)) - np.repeat(starts, lengths)
     values = (data[starts[0] :].astype(np.uint64) + np.uint64(1)) * _POWERS[place % len(_POWERS)]
@@ -82,7 +86,8 @@ def _word_hashes(data: npt.NDArray[np.uint8], kinds: npt.NDArray[np.uint8], star
 
 
 def ngrams(hashes: Hashes, size: int) -> Hashes:
-    """One hash for each run of `size` words; one for the whole text where it has fewer words, none where it has none."""
+    """One hash for each run of `size` words; one for the whole text where it has fewer words, none where it
+    has none."""
     if not len(hashes):
         return hashes
     size = min(size, len(hashes))
@@ -93,12 +98,22 @@ def ngrams(hashes: Hashes, size: int) -> Hashes:
     return _mixed(total)
 
 
+def distinct(hashes: Hashes) -> Hashes:
+    """Sorted, each once. Sorting beats numpy's own `unique`, which hashes, several times at the lengths of
+    traces."""
+    ordered = np.sort(hashes)
+    if len(ordered) < 2:
+        return ordered
+    firsts: Hashes = ordered[np.append(True, ordered[1:] != ordered[:-1])]
+    return firsts
+
+
 def repeated_share(hashes: Hashes, size: int = 8) -> float:
     """Share of the word n-grams of a text that occurred before in it; 0 for a text of fewer words."""
     if len(hashes) <= size:
         return 0.0
     grams = ngrams(hashes, size)
-    return 1.0 - len(np.unique(grams)) / len(grams)
+    return 1.0 - len(distinct(grams)) / len(grams)
 
 
 _ZSTD = pa.Codec("zstd", compression_level=1)
@@ -120,6 +135,7 @@ _NUMBERS = re.compile(r"\d+")
 
 
 def number_key(text: str) -> str:
-    """A hash of the multiset of the digit runs of a text; equal keys mean the same numbers, in whatever order."""
+    """A hash of the multiset of the digit runs of a text; equal keys mean the same numbers, in whatever
+    order."""
     runs = sorted(_NUMBERS.findall(text))
     return hashlib.blake2b(" ".join(runs).encode(), digest_size=8).hexdigest()

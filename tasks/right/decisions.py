@@ -79,7 +79,7 @@ def seal(record: Mapping[str, object], prev_hash: str) -> Decision:
         teacher=str(teacher["name"]),
         terms_id=str(record["terms_id"]),
         terms_sha256=str(record["terms_sha256"]),
-        reasons=json.dumps(record["reasons"]),
+        reasons=canonical(record["reasons"]).decode(),
         record=said.decode(),
     )
 

@@ -26,7 +26,7 @@ class TeacherLine:
 
 
 def describe_teachers(teachers: Iterable[Teacher], now: datetime) -> list[TeacherLine]:
-    """One line a teacher: the user's own and the simulated one first, then the pairs the registry describes."""
+    """One line a teacher: the user's own and the simulated one first, then the shipped pairs."""
     ordered = sorted(teachers, key=lambda teacher: ("@" in teacher.name, teacher.name))
     return [_line(teacher, now) for teacher in ordered]
 

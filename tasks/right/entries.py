@@ -21,6 +21,7 @@ from tasks.right.terms import (
     RouteTerms,
     Trainable,
     WeightsTerms,
+    check_conditions,
 )
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -80,6 +81,20 @@ class TeacherEntry(Frozen):
     expected_models: tuple[Line, ...] | None = Field(default=None, min_length=1)
     reasoning: Reasoning | None = None
     simulated: bool = Field(default=False, strict=True)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TeacherEntry":
+        if self.outputs_trainable is None:
+            return self
+        check_conditions(self.outputs_trainable, self.conditions)
+        allowed = self.outputs_trainable in ("yes", "conditional")
+        noncommercial = any(condition.id == "noncommercial" for condition in self.conditions)
+        if self.license and "-NC" in self.license.upper() and allowed and not noncommercial:
+            raise ValueError(
+                f"{self.license} is non-commercial: say outputs_trainable: conditional, with the condition"
+                " noncommercial"
+            )
+        return self
 
 
 class WeightsFile(WeightsTerms):

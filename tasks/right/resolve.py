@@ -193,7 +193,7 @@ def _of_entry(entry: TeacherEntry, registry: Registry, path: Path) -> WeightsTer
         )
     basis = why_listed(license, WEIGHTS_WITH_TRAINABLE_OUTPUTS)
     described = [file.weights for file in registry.weights.values() if file.license == license]
-    if described and basis is None:
+    if described and license.startswith("LicenseRef-"):
         raise BadInput(f"{path}: license: {license} is described already: say `weights: {described[0]}`")
     if entry.outputs_trainable is None:
         _says_no_terms(entry, "license", path)
@@ -205,11 +205,6 @@ def _of_entry(entry: TeacherEntry, registry: Registry, path: Path) -> WeightsTer
     if entry.evidence is None:
         raise BadInput(
             f"{path}: evidence is missing: outputs_trainable needs its source, date, mark and quote"
-        )
-    if "-NC" in license.upper() and entry.outputs_trainable == "yes":
-        raise BadInput(
-            f"{path}: outputs_trainable: {license} is non-commercial: say conditional, with the condition"
-            " noncommercial"
         )
     return WeightsTerms(
         weights=license,

@@ -5,7 +5,7 @@ terms of the route both let it. Frozen models; nothing here decides anything.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, cast
 
@@ -132,7 +132,7 @@ class WeightsTerms(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> "WeightsTerms":
-        _check_conditions(self.outputs_trainable, self.conditions)
+        check_conditions(self.outputs_trainable, self.conditions)
         return self
 
 
@@ -150,7 +150,7 @@ class RouteTerms(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> "RouteTerms":
-        _check_conditions(self.outputs_trainable, self.conditions)
+        check_conditions(self.outputs_trainable, self.conditions)
         return self
 
 
@@ -238,9 +238,9 @@ class Teacher(Frozen):
         )
 
 
-def canonical(record: Mapping[str, object]) -> bytes:
-    """The one spelling of a JSON record (RFC 8785), so that its hash means the record, not its spelling."""
-    return rfc8785.dumps(cast(dict[str, Any], record))
+def canonical(value: object) -> bytes:
+    """The one spelling of a JSON value (RFC 8785), so that its hash means the value, not its spelling."""
+    return rfc8785.dumps(cast(Any, value))
 
 
 def terms_sha256(weights: WeightsTerms, route: RouteTerms) -> str:
@@ -268,7 +268,8 @@ def _said(name: str, terms: WeightsTerms | RouteTerms) -> dict[str, object]:
     }
 
 
-def _check_conditions(trainable: Trainable, conditions: Iterable[Condition]) -> None:
+def check_conditions(trainable: Trainable, conditions: Iterable[Condition]) -> None:
+    """ValueError unless conditions are listed exactly where there are some, each id once."""
     ids = [condition.id for condition in conditions]
     if (trainable == "conditional") != bool(ids):
         raise ValueError("conditions must be listed when outputs_trainable is conditional, and only then")

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.simulated_teacher.limits import Limits, charge, go_duration
-from infra.simulated_teacher.referee import SlidingMinute
+from infra.simulated_teacher.limits import Limits, Refusal, charge, go_duration
+from infra.simulated_teacher.question import parse_question
+from infra.simulated_teacher.referee import Referee, SlidingMinute
 from infra.simulated_teacher.switches import Switches
 
 
@@ -106,7 +107,8 @@ def test_a_request_is_charged_by_the_providers_rule(rule: str, cap: int | None, 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0ms"), (0.12, "120ms"), (1, "1s"), (6.5, "6.5s"), (360, "6m0s"), (61.25, "1m1.25s")]
+    ("seconds", "text"),
+    [(0, "0ms"), (0.12, "120ms"), (1, "1s"), (6.5, "6.5s"), (360, "6m0s"), (61.25, "1m1.25s")],
 )
 def test_a_reset_is_written_as_openai_writes_it(seconds: float, text: str) -> None:
     assert go_duration(seconds) == text
@@ -124,9 +126,19 @@ def test_headers_name_only_the_limits_that_exist() -> None:
 
 def test_the_sliding_minute_finds_the_fullest_sixty_seconds() -> None:
     rng = random.Random(2)
-    minute, times = SlidingMinute(), sorted(rng.uniform(0, 600) for _ in range(3000))
+    minute, times = SlidingMinute(), sorted(rng.uniform(0, 600) for _ in range(1500))
     for now in times:
         minute.add(now, 0, 1)
     exact = max(sum(now - 60 < other <= now for other in times) for now in times)
     assert abs(minute.most[0] - exact) <= 2
     assert len(minute.slots) <= 6001
+
+
+@pytest.mark.parametrize(("arrives", "violations"), [(0.1, 0), (1.0, 1), (2.0, 0)])
+def test_who_comes_back_before_retry_after_is_counted(arrives: float, violations: int) -> None:
+    referee = Referee()
+    body = b'{"model": "m", "messages": [{"role": "user", "content": "x"}]}'
+    referee.received(parse_question(body, "a"), 0.0)
+    referee.refuse(Refusal("storm", 2.0, "wait"), 0.0)
+    referee.received(parse_question(body, "b"), arrives)
+    assert referee.violations["before_retry_after"] == violations

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from tasks.publish.publish import publish_kept
 from tasks.right.gate import Admission, admit
 from tasks.right.registry import load_teachers
 from tasks.right.terms import Teacher
-from warehouse.catalog import transaction
+from warehouse.catalog import connect, transaction
 from warehouse.layout import DataRoot
 from warehouse.parts import write_part
 from warehouse.records import SCHEMAS, content_id
@@ -122,6 +123,8 @@ def judged(root: DataRoot, answers: Sequence[Answer], *, dataset: str = "sums", 
     used = [known[name] for name in sorted({a.teacher for a in answers})]
     admitted = {a.teacher.name: a for a in admit(root, used, "MIT", "ask", None, f"ask-{turn}", NOW)}
     plan, judging = f"plan-{turn}", f"judging-{turn}"
+    with closing(connect(root)) as connection:
+        bought = {trace_id for (trace_id,) in connection.execute("select trace_id from traces").fetchall()}
     files = []
     for index in range(parts):
         share = answers[index::parts]
@@ -130,10 +133,10 @@ def judged(root: DataRoot, answers: Sequence[Answer], *, dataset: str = "sums", 
         files.append(_part(root, "plans", name, [_planned(a, dataset, plan) for a in share]))
         files.append(_part(root, "verdicts", name, [_verdict(a, dataset, judging, admitted[a.teacher]) for a in share]))
         for teacher in sorted({a.teacher for a in share}):
-            own = [a for a in share if a.teacher == teacher]
+            own = [a for a in share if a.teacher == teacher and a.trace_id not in bought]
             terms = {"teacher": teacher, "terms_sha256": admitted[teacher].teacher.terms_sha256}
             rows = [_trace(a, dataset, admitted[teacher]) for a in own]
-            for kind in ("ledger", "traces"):
+            for kind in ("ledger", "traces") if rows else ():
                 files.append(_part(root, kind, f"{name}-{teacher}", rows, **terms))
     counts = {outcome: sum(a.outcome == outcome for a in answers) for outcome in OUTCOMES}
     with transaction(root, NOW, publish="now") as store:

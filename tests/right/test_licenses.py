@@ -27,7 +27,16 @@ def test_an_spdx_id_is_accepted_in_its_own_spelling(written: str, spelled: str) 
 
 @pytest.mark.parametrize(
     "invented",
-    ["Apache2", "LicenseRef-scancode-made-up", "MIT AND", "", "   ", "LicenseRef-", "LicenseRef-a b", "MIT OR Nope-1.0"],
+    [
+        "Apache2",
+        "LicenseRef-scancode-made-up",
+        "MIT AND",
+        "",
+        "   ",
+        "LicenseRef-",
+        "LicenseRef-a b",
+        "MIT OR Nope-1.0",
+    ],
 )
 def test_an_invented_id_is_refused(invented: str) -> None:
     with pytest.raises(ValueError):
@@ -55,5 +64,7 @@ def test_every_id_of_the_tables_is_a_licence() -> None:
         ("", False),
     ],
 )
-def test_a_licence_expression_is_free_when_a_permitted_choice_covers_it(expression: str, listed: bool) -> None:
+def test_a_licence_expression_is_free_when_a_permitted_choice_covers_it(
+    expression: str, listed: bool
+) -> None:
     assert (why_listed(expression, PROMPTS_FREE_TO_USE) is not None) == listed

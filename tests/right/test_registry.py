@@ -58,7 +58,12 @@ def test_everything_an_entry_may_say_is_carried(own) -> None:
         """
     )["first"]
     assert teacher.weights.weights == "deepseek-r1" and teacher.weights.evidence is not None
-    assert (teacher.account, teacher.pool, teacher.revision, teacher.api_key_env) == ("lab", "gpus", "abc123", "MY_KEY")
+    assert (teacher.account, teacher.pool, teacher.revision, teacher.api_key_env) == (
+        "lab",
+        "gpus",
+        "abc123",
+        "MY_KEY",
+    )
     assert teacher.quota == Quota(requests_per_minute=60, tokens_per_minute=100000, concurrency=8)
     assert teacher.price is not None and teacher.price.usd_per_million_output == 2
     assert (teacher.expected_models, teacher.reasoning) == (("served", "served-fp8"), "none")
@@ -121,14 +126,20 @@ def test_a_route_is_not_used_for_a_host_that_is_not_its_own(own) -> None:
         ("modle: x", "unknown field 'modle': known fields are name, base_url"),
         ("api_key: sk-very-secret", "unknown field 'api_key'"),
         ("api_key_env: sk-very-secret", "api_key_env: write the NAME of an environment variable"),
-        ("quota: {requests_per_minute: 0}", "quota.requests_per_minute: should be greater than or equal to 1, not 0"),
+        (
+            "quota: {requests_per_minute: 0}",
+            "quota.requests_per_minute: should be greater than or equal to 1, not 0",
+        ),
         ("quota: {rpm: 60}", "unknown field 'quota.rpm'"),
         ("price: {usd_per_million_input: 1, usd_per_million_output: 1}", "price: as_of is missing"),
         ("price: {usd_per_million_input: .nan, usd_per_million_output: 1}", "price.usd_per_million_input"),
         ("reasoning: summary", "reasoning: should be 'raw', 'none' or 'unknown', not 'summary'"),
         ("expected_models: []", "expected_models"),
         ("simulated: yes", "simulated: should be a valid boolean"),
-        ("attestations: [{of: weights, condition: luck, by: Ada, on: 2026-11-21}]", "attestations.0.condition"),
+        (
+            "attestations: [{of: weights, condition: luck, by: Ada, on: 2026-11-21}]",
+            "attestations.0.condition",
+        ),
         ("outputs_trainable: yes", "evidence is missing"),
         ("conditions: [{id: noncommercial}]", "conditions: license says that already"),
         ("route: carrier-pigeon", "unknown route 'carrier-pigeon': known routes are"),
@@ -148,7 +159,11 @@ def test_a_wrong_field_is_named_with_its_file(own, line: str, said: str) -> None
         ("license: Apache-2.0", "license: Apache2", "license: 'Apache2' is no SPDX licence id"),
         ("license: Apache-2.0", "", "license is missing"),
         ("model: my-org/my-model", "", "model is missing"),
-        ("model: my-org/my-model", "model: simulated-teacher", "model: simulated-teacher and simulated: true"),
+        (
+            "model: my-org/my-model",
+            "model: simulated-teacher",
+            "model: simulated-teacher and simulated: true",
+        ),
         ("name: my-vllm", "name: a/b", "name: "),
         ("name: my-vllm", "name: x@self-hosted", "name: "),
         ("base_url: http://10.0.0.5:8000/v1/", "", "base_url is missing"),
@@ -162,8 +177,16 @@ def test_a_wrong_field_is_named_with_its_file(own, line: str, said: str) -> None
         ("on: 2026-11-21", "on: soon", "reviewed.on"),
         ("on: 2026-11-21", "on: 2026-13-41", "Mend the YAML"),
         ("model: my-org/my-model", "model: a\n    model: b", "'model' twice"),
-        ("model: my-org/my-model", "model: Qwen/Qwen2.5-72B-Instruct", "is under LicenseRef-scancode-qwen-2024"),
-        ("license: Apache-2.0", "weights: qwen-2024\n    license: MIT", "is under LicenseRef-scancode-qwen-2024"),
+        (
+            "model: my-org/my-model",
+            "model: Qwen/Qwen2.5-72B-Instruct",
+            "is under LicenseRef-scancode-qwen-2024",
+        ),
+        (
+            "license: Apache-2.0",
+            "weights: qwen-2024\n    license: MIT",
+            "is under LicenseRef-scancode-qwen-2024",
+        ),
         ("license: Apache-2.0", "license: LicenseRef-scancode-qwen-2024", "say `weights: qwen-2024`"),
         (
             "model: my-org/my-model\n    license: Apache-2.0",
@@ -172,7 +195,9 @@ def test_a_wrong_field_is_named_with_its_file(own, line: str, said: str) -> None
         ),
     ],
 )
-def test_an_entry_that_contradicts_itself_or_the_registry_is_refused(own, old: str, new: str, said: str) -> None:
+def test_an_entry_that_contradicts_itself_or_the_registry_is_refused(
+    own, old: str, new: str, said: str
+) -> None:
     assert old in FIVE_LINES
     message = refusal(own, FIVE_LINES.replace(old, new))
     assert "entry0.yaml" in message and said in message
@@ -183,7 +208,7 @@ def test_terms_of_ones_own_need_evidence(own) -> None:
     stated = FIVE_LINES.replace("Apache-2.0", "LicenseRef-our-contract") + (
         "    outputs_trainable: conditional\n"
         "    conditions: [{id: noncommercial}]\n"
-        "    evidence: {source: our contract of 2026, retrieved: 2026-11-01, mark: primary, quote: as you like}\n"
+        "    evidence: {source: our contract, retrieved: 2026-11-01, mark: primary, quote: as you like}\n"
     )
     teacher = own(stated)["my-vllm"]
     assert teacher.weights.outputs_trainable == "conditional"
@@ -195,7 +220,7 @@ def test_a_noncommercial_licence_is_never_simply_trainable(own) -> None:
     stated = FIVE_LINES.replace("Apache-2.0", "CC-BY-NC-SA-4.0") + (
         "    outputs_trainable: yes\n    evidence: {source: me, retrieved: 2026-11-01, mark: primary}\n"
     )
-    assert "say conditional, with the condition noncommercial" in refusal(own, stated)
+    assert "say outputs_trainable: conditional, with the condition noncommercial" in refusal(own, stated)
 
 
 def test_a_users_folder_adds_weights_and_routes(own) -> None:
@@ -221,7 +246,10 @@ def test_a_users_folder_adds_weights_and_routes(own) -> None:
             """,
         },
     )["a"]
-    assert (teacher.weights.license, teacher.route_terms.license) == ("LicenseRef-ours", "LicenseRef-provider")
+    assert (teacher.weights.license, teacher.route_terms.license) == (
+        "LicenseRef-ours",
+        "LicenseRef-provider",
+    )
 
 
 @pytest.mark.parametrize(
@@ -242,15 +270,25 @@ def test_a_users_folder_adds_weights_and_routes(own) -> None:
             "route: friendly\nprovider: X\nlicense: null\nhosts: [a.example.org]\noutputs_trainable: yes",
             "license is missing",
         ),
-        ("weights/a.yaml", "weights: b\nlicense: MIT\nmodels: [x]\noutputs_trainable: yes", "call the file b.yaml"),
-        ("weights/a.yaml", "weights: a\nlicense: MIT\nmodels: ['x*']\noutputs_trainable: yes", "is a pattern"),
+        (
+            "weights/a.yaml",
+            "weights: b\nlicense: MIT\nmodels: [x]\noutputs_trainable: yes",
+            "call the file b.yaml",
+        ),
+        (
+            "weights/a.yaml",
+            "weights: a\nlicense: MIT\nmodels: ['x*']\noutputs_trainable: yes",
+            "is a pattern",
+        ),
         ("weights/a.yaml", "- weights: a\n- weights: b", "holds 2 entries"),
         ("weights/a.yaml", "", "holds no entry"),
         ("entry.yaml", "{", "Mend the YAML"),
         ("entry.yaml", "just words", "holds no entry"),
     ],
 )
-def test_shipped_files_cannot_be_replaced_and_broken_ones_are_named(own, file: str, text: str, said: str) -> None:
+def test_shipped_files_cannot_be_replaced_and_broken_ones_are_named(
+    own, file: str, text: str, said: str
+) -> None:
     message = refusal(own, **{file: text})
     assert file in message and said in message
 

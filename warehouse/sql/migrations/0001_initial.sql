@@ -143,4 +143,7 @@ create table store.student_run (
     simulated boolean not null
 );
 
-create table store.home (path text not null);  -- in a published copy: the data root whose files its views name
+create table store.view_set (  -- one row: which views these are
+    sha256 text not null,  -- of the SQL files
+    root text  -- in a published copy: the data root whose files the views name
+);

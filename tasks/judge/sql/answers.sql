@@ -1,0 +1,6 @@
+-- Which trace answers which prompt: what a judging is of.
+select w.trace_id, w.prompt_id, p.metadata
+from wanted as w
+left join prompts as p using (prompt_id)
+where w.dataset = $dataset and w.trace_id is not null
+order by w.trace_id
