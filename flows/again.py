@@ -41,8 +41,8 @@ def last_recipe(here: Settings, dataset: str) -> Recipe:
     """
     with connect(here.root) as warehouse:
         sql = "select recipe from runs where dataset = ? and flow <> 'train' order by started_at desc limit 1"
-        found = warehouse.execute(sql, [dataset]).fetchone()
+        found = warehouse.execute(sql, [dataset]).fetchall()
         known = [name for (name,) in warehouse.execute("select distinct dataset from runs order by 1").fetchall()]
-    if found is None:
+    if not found:
         raise BadInput(f"no run of dataset '{dataset}': known are {', '.join(known) or 'none'}; `still run RECIPE` makes one")
-    return parse_recipe(json.loads(found[0]), f"the last recipe of {dataset}")
+    return parse_recipe(json.loads(found[0][0]), f"the last recipe of {dataset}")

@@ -43,7 +43,7 @@ def has_student(line: Line, version: str) -> bool:
     """Whether a training of this version has ended well."""
     with connect(line.root) as warehouse:
         sql = "select 1 from student_runs where version = ? and state = 'completed'"
-        return warehouse.execute(sql, [version]).fetchone() is not None
+        return bool(warehouse.execute(sql, [version]).fetchall())
 
 
 def funnel_markdown(dataset: str, funnel: dict[str, int], reasons: dict[str, int]) -> str:

@@ -1,9 +1,9 @@
 """The demo: the whole line on the simulated teacher, with a student that learns; no key, no network."""
 
 import json
+import os
 import subprocess
 import sys
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -4,6 +4,7 @@ import importlib.metadata
 import shutil
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 from prefect.settings import PREFECT_API_URL
@@ -12,7 +13,6 @@ from flows.settings import Settings
 from tasks.right.registry import load_teachers
 from warehouse.catalog import publish, transaction
 from warehouse.errors import StillhouseError
-from datetime import UTC, datetime
 
 LEAST_FREE_GB = 2.0
 LIBRARIES = ("prefect", "ray", "httpx", "duckdb", "pyarrow", "tiktoken", "torch", "trl", "transformers", "datasets")

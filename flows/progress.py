@@ -8,7 +8,7 @@ from typing import Any
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 
 from warehouse.layout import DataRoot
-from warehouse.status import write_status
+from warehouse.status import read_status, write_status
 
 FILE_EVERY_S = 0.5
 ARTIFACT_EVERY_S = 5.0
@@ -25,7 +25,10 @@ class Progress:
         self._began = clock()
         self._written = self._shown = float("-inf")
         self._artifact: Any = None
-        self._status: dict[str, object] = {"dataset": dataset, "run_id": run_id, "stage": "starting", "state": "running"}
+        # A training inside a run goes on from what that run has shown.
+        outer = read_status(root, dataset) or {}
+        kept = outer if outer.get("state") == "running" and outer.get("stage") == "publishing" else {}
+        self._status = {**kept, "dataset": dataset, "run_id": run_id, "stage": "starting", "state": "running"}
 
     def say(self, **changes: object) -> None:
         """Merge changes; a changed stage or state is written at once."""

@@ -91,5 +91,8 @@ def load_recipe(path: Path) -> Recipe:
     except yaml.YAMLError as error:
         raise BadInput(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     recipe = parse_recipe(data, str(path))
-    source = recipe.prompts.resolved(path.parent.absolute())
-    return recipe.model_copy(update={"prompts": source})
+    if recipe.prompts.is_generator:
+        return recipe
+    # An absolute source stays: joining to it gives it back.
+    source = {"source": str(path.parent.absolute() / recipe.prompts.source)}
+    return recipe.model_copy(update={"prompts": recipe.prompts.model_copy(update=source)})

@@ -44,9 +44,11 @@ class Summary:
 def read_funnel(root: DataRoot, dataset: str) -> tuple[dict[str, int], dict[str, int]]:
     """The dataset's current funnel, and how many traces each reason held back."""
     with connect(root) as warehouse:
-        found = warehouse.execute(FUNNEL, [dataset]).to_arrow_table().to_pylist()
+        found = warehouse.execute(FUNNEL, [dataset])
+        names = [column[0] for column in found.description or ()]
+        counts = (found.fetchall() or [()])[0]
         reasons = dict(warehouse.execute(REASONS, [dataset]).fetchall())
-    return (found[0] if found else {}), reasons
+    return dict(zip(names, counts, strict=False)), reasons
 
 
 def summarise(

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from still import Place, prefect_server
 
 from flows.settings import quiet_dependencies
-from still import Place, prefect_server
 from warehouse.layout import DataRoot
 
 quiet_dependencies()

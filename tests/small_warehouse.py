@@ -1,7 +1,8 @@
-"""A small real data root, written through the warehouse's own functions: what the tests of views and documents read.
+"""A small real data root, written by the warehouse's own functions, for tests of views and documents.
 
-Two datasets share a teacher. `sums` wants six samples: two are kept (one of them published and trained on), one is
-rejected, one failed, one is maybe_paid, one was never asked. `echo` wants one of the same samples again.
+Two datasets share a teacher. `sums` wants six samples: two are kept (one of them published and trained on),
+one is rejected, one failed, one is maybe_paid, one was never asked. `echo` wants one of the same samples
+again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -219,7 +220,14 @@ def _without_answers() -> list[dict[str, object]]:
     nothing = {"prompt_tokens": None, "completion_tokens": None, "cost_usd": None, "body": None}
     failed = attempt("sums", "4", state="failed", outcome="rejected", status=400, error="bad request", **nothing)
     cut = attempt(
-        "sums", "5", state="maybe_paid", outcome="connection", status=None, received_at=None, error="cut", **nothing
+        "sums",
+        "5",
+        state="maybe_paid",
+        outcome="connection",
+        status=None,
+        received_at=None,
+        error="cut",
+        **nothing,
     )
     return [failed, cut]
 

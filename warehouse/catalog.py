@@ -71,7 +71,7 @@ def transaction(
 
 
 def publish(root: DataRoot) -> None:
-    """Publish what is committed, now; repairs what a killed commit left, and views of a root that has moved."""
+    """Publish what is committed, now; repairs what a killed commit left, and the views of a moved root."""
     if not root.catalog.exists():
         raise _no_warehouse(root)
     _publish(root, LOCK_WAIT)
@@ -97,7 +97,7 @@ def connect(root: DataRoot) -> duckdb.DuckDBPyConnection:
 
 
 def fresh_snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
-    """Like `connect`, for a person who looks: where publishing cannot be done at once, the last one will do."""
+    """Like `connect`, for a person who looks: where nothing can be published at once, the last one does."""
     if _has_unpublished(root):
         with suppress(Busy, RunFailed):  # somebody is committing, or the disk is full
             _publish(root, wait=0.0)
@@ -108,14 +108,16 @@ def snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
     """Open the warehouse read-only as it was last published: never waits for anybody.
 
     The file is attached to a new in-memory database, so that many connections of one process can each hold
-    the file of their own time, and a moved root can have its views made anew over read-only tables.
+    the file of their own time, and a moved root can have its views made anew over read-only tables. The type is
+    said so that DuckDB opens the file once: guessing it, DuckDB 2.0 reads the headers, opens the file again for
+    the rest, and mixes two files when one is renamed in between.
     """
     if not root.warehouse.exists():
         raise _no_warehouse(root)
     connection = _open(":memory:")
     try:
         connection.execute(f"set temp_directory = {_literal(root.path / '.scratch' / 'duckdb')}")
-        connection.execute(f"attach {_literal(root.warehouse)} as warehouse (read_only)")
+        connection.execute(f"attach {_literal(root.warehouse)} as warehouse (type duckdb, read_only)")
         connection.execute("use warehouse")
         check_known(applied_migrations(connection), shipped_migrations(), str(root.path))
         home = connection.execute("select root from store.view_set").fetchall()
@@ -146,9 +148,7 @@ def _no_warehouse(root: DataRoot) -> BadInput:
 
 
 def _unreadable(path: Path, error: duckdb.Error) -> BadInput:
-    return BadInput(
-        f"cannot open {path}: {str(error).splitlines()[0]}: it may have been written by a newer version"
-    )
+    return BadInput(f"cannot open {path}: {str(error).splitlines()[0]}: it may have been written by a newer version")
 
 
 @contextmanager
@@ -233,9 +233,7 @@ def _replace_warehouse(root: DataRoot, at: float) -> None:
     except duckdb.IOException as error:
         copy.unlink(missing_ok=True)
         line = str(error).splitlines()[0]
-        raise RunFailed(
-            f"cannot publish {root.warehouse}: {line}: everything is committed; run again"
-        ) from error
+        raise RunFailed(f"cannot publish {root.warehouse}: {line}: everything is committed; run again") from error
 
 
 def _swap_in(root: DataRoot, copy: Path, at: float) -> None:
@@ -246,7 +244,7 @@ def _swap_in(root: DataRoot, copy: Path, at: float) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    # A log beside the new file would make every open of it fail; one is there if somebody wrote to the old file.
+    # A log beside the new file would make every open of it fail; somebody who wrote to the old one left it.
     root.warehouse.with_name("warehouse.duckdb.wal").unlink(missing_ok=True)
     os.replace(copy, root.warehouse)
     sync_folder(root.path)

@@ -19,9 +19,7 @@ from warehouse.errors import Busy, RunFailed
 from warehouse.layout import DataRoot
 
 _POLL = 0.02  # seconds between two tries
-_PROBE = (
-    0.1  # a look by `holder` takes a free lock for microseconds; `hold` outlasts that before it says busy
-)
+_PROBE = 0.1  # a look by `holder` takes a free lock for microseconds; `hold` outlasts that before it says busy
 
 
 @contextmanager
@@ -73,9 +71,7 @@ def _open(path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise RunFailed(
-            f"cannot open the lock {path}: {error.strerror}: check who owns the data root"
-        ) from error
+        raise RunFailed(f"cannot open the lock {path}: {error.strerror}: check who owns the data root") from error
 
 
 def _acquire(descriptor: int, root: DataRoot, name: str, wait: float) -> None:

@@ -1,8 +1,10 @@
-"""The manifest: the JSON that makes a version exist, what it says of the shards, and the check that they are still so.
+"""The manifest: the JSON that makes a version exist, what it says of the shards, and the check that they are
+still so.
 
-A version's folder holds `train-*.parquet`, `validation-*.parquet`, `heldout-*.parquet`, `README.md` (the dataset card)
-and `manifest.json`, written last. The bytes of every other file are listed with their SHA-256; the content digest is
-taken over the rows as canonical JSON lines, so it stays the same whatever Parquet writer or shard size was used.
+A version's folder holds `train-*.parquet`, `validation-*.parquet`, `heldout-*.parquet`, `README.md` (the
+dataset card) and `manifest.json`, written last. The bytes of every other file are listed with their SHA-256;
+the content digest is taken over the rows as canonical JSON lines, so it stays the same whatever Parquet
+writer or shard size was used.
 """
 
 import hashlib
@@ -24,7 +26,9 @@ CARD = "README.md"
 
 @dataclass(frozen=True)
 class ShardEntry:
-    """One Parquet file of a version; train and validation shards hold rows of exactly one (teacher, terms)."""
+    """One Parquet file of a version; train and validation shards hold rows of exactly one (teacher,
+    terms).
+    """
 
     name: str
     split: str
@@ -55,7 +59,9 @@ class TeacherEntry:
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of every sample that was wanted; the sums of promise 4, then what publishing itself left out."""
+    """What became of every sample that was wanted; the sums of promise 4, then what publishing itself left
+    out.
+    """
 
     wanted: int
     reused: int
@@ -131,16 +137,12 @@ def from_json(data: bytes, path: Path) -> Manifest:
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path} is not a manifest: restore the file or publish again") from error
     if not isinstance(found, int) or found > FORMAT:
-        raise BadInput(
-            f"{path} has manifest format {found!r}, this code reads up to {FORMAT}: upgrade stillhouse"
-        )
+        raise BadInput(f"{path} has manifest format {found!r}, this code reads up to {FORMAT}: upgrade stillhouse")
     try:
         return _MANIFEST.validate_python(fields)
     except ValidationError as error:
         where = ".".join(str(step) for step in error.errors()[0]["loc"])
-        raise BadInput(
-            f"{path} is not a manifest (field {where}): restore the file or publish again"
-        ) from error
+        raise BadInput(f"{path} is not a manifest (field {where}): restore the file or publish again") from error
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -156,7 +158,9 @@ def load_manifest(folder: Path) -> Manifest:
 
 
 def verify_version(folder: Path) -> None:
-    """Check that every file of a version is there, unchanged and alone; BadInput names the first that is not."""
+    """Check that every file of a version is there, unchanged and alone; BadInput names the first that is
+    not.
+    """
     manifest = load_manifest(folder)
     expected = {shard.name: shard.sha256 for shard in manifest.shards} | {CARD: manifest.card_sha256}
     for name, sha256 in sorted(expected.items()):
@@ -173,9 +177,7 @@ def _check_file(path: Path, expected: str, version: str) -> None:
     except FileNotFoundError as error:
         raise BadInput(f"{path} is missing from {version}: {remedy}") from error
     if found != expected:
-        raise BadInput(
-            f"{path} of {version} has changed: expected sha256 {expected}, found {found}: {remedy}"
-        )
+        raise BadInput(f"{path} of {version} has changed: expected sha256 {expected}, found {found}: {remedy}")
 
 
 def file_sha256(path: Path) -> str:
@@ -187,7 +189,8 @@ def file_sha256(path: Path) -> str:
 class ContentDigest:
     """The digest of a version's rows, fed split by split in the order they are published.
 
-    Each row counts as one line of canonical JSON (sorted keys, UTF-8, no spaces), each split is opened by its name.
+    Each row counts as one line of canonical JSON (sorted keys, UTF-8, no spaces), each split is opened by its
+    name.
     """
 
     def __init__(self) -> None:

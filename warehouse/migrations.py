@@ -45,7 +45,7 @@ def shipped_migrations() -> tuple[Migration, ...]:
 def migrate(
     connection: duckdb.DuckDBPyConnection, migrations: tuple[Migration, ...], where: str, now: datetime
 ) -> None:
-    """Bring the tables up to date; `BadInput` when the catalog is newer than the code or a file was edited."""
+    """Bring the tables up to date; `BadInput` when the catalog is newer than the code, or a file edited."""
     connection.execute(MIGRATIONS_TABLE)
     applied = applied_migrations(connection)
     check_known(applied, migrations, where)
@@ -77,9 +77,7 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration, now: dat
     connection.execute("begin transaction")
     try:
         connection.execute(migration.sql)
-        connection.execute(
-            "insert into store.migration values (?, ?, ?)", [migration.name, migration.sha256, now]
-        )
+        connection.execute("insert into store.migration values (?, ?, ?)", [migration.name, migration.sha256, now])
         connection.execute("commit")
     except duckdb.Error:
         connection.execute("rollback")

@@ -37,7 +37,7 @@ def write_part(
     terms_sha256: str | None = None,
     segment_id: str | None = None,
 ) -> DataFile:
-    """Write `<kind>/<name>.parquet` and return its record; the same rows give the same bytes, however batched.
+    """Write `<kind>/<name>.parquet` and return its record; equal rows give equal bytes, however batched.
 
     `rows` may be an iterator: no more than one row group is held in memory. Where `teacher` or
     `terms_sha256` is given, every row must carry it. Raises `ValueError` for rows that do not fit the
@@ -88,21 +88,14 @@ def _batches(rows: pa.Table | Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBat
     return rows.to_batches() if isinstance(rows, pa.Table) else rows
 
 
-def _checked(
-    kind: str, batches: Iterable[pa.RecordBatch], constant: dict[str, str | None]
-) -> Iterator[pa.RecordBatch]:
+def _checked(kind: str, batches: Iterable[pa.RecordBatch], constant: dict[str, str | None]) -> Iterator[pa.RecordBatch]:
     schema = SCHEMAS[kind]
-    expected = {
-        column: value for column, value in constant.items() if value is not None and column in schema.names
-    }
+    expected = {column: value for column, value in constant.items() if value is not None and column in schema.names}
     for batch in batches:
         if not batch.schema.equals(schema):
             raise ValueError(f"rows of {kind} do not fit its schema: {_difference(batch.schema, schema)}")
         for column, value in expected.items():
-            if (
-                batch.num_rows
-                and not pc.all(pc.equal(batch[column], pa.scalar(value)), skip_nulls=False).as_py()
-            ):
+            if batch.num_rows and not pc.all(pc.equal(batch[column], pa.scalar(value)), skip_nulls=False).as_py():
                 raise ValueError(f"a part of {kind} for {column}={value!r} holds rows with another {column}")
         yield batch.replace_schema_metadata(None)  # a reader's own notes (pandas) would change the bytes
 
@@ -138,7 +131,7 @@ def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterato
 
 
 def _write(target: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> int:
-    """Write through a temporary file in the same folder; returns the rows. No half-written file has the name."""
+    """Write through a temporary file beside it; returns the rows. No half-written file has the name."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
     count = 0

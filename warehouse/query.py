@@ -15,10 +15,10 @@ ID_LENGTH = 32
 
 
 def run_query(root: DataRoot, sql: str) -> pa.Table:
-    """The rows of a query on the warehouse as last published: anything DuckDB can do, but the file is read-only.
+    """The rows of a query on the warehouse: anything DuckDB can do, but the file is read-only.
 
-    A statement without rows gives an empty table. Raises `BadInput` with DuckDB's first line when the query is
-    wrong, or when there is no warehouse.
+    A statement without rows gives an empty table. Raises `BadInput` with DuckDB's first line when the query
+    is wrong, or when there is no warehouse.
     """
     with closing(fresh_snapshot(root)) as connection:
         try:
@@ -30,10 +30,10 @@ def run_query(root: DataRoot, sql: str) -> pa.Table:
 
 
 def show_trace(root: DataRoot, trace_id_prefix: str) -> dict[str, object]:
-    """One trace by the beginning of its id: `trace`, `prompt`, `attempt`, `verdicts`, `duplicates` and `lineage`.
+    """One trace by its id's beginning: `trace`, `prompt`, `attempt`, `verdicts`, `duplicates`, `lineage`.
 
-    The first three are a row or None, the others lists of rows. Raises `BadInput` when no trace, or more than one,
-    begins so.
+    The first three are a row or None, the others lists of rows. Raises `BadInput` when no trace, or more
+    than one, begins so.
     """
     with closing(fresh_snapshot(root)) as connection:
         trace_id = _find_trace(connection, trace_id_prefix)
@@ -52,7 +52,7 @@ def _find_trace(connection: duckdb.DuckDBPyConnection, prefix: str) -> str:
     if not prefix or set(prefix) - set("0123456789abcdef"):
         raise BadInput(f"{prefix!r} is not the beginning of a trace id: an id has {ID_LENGTH} hex digits")
     found = connection.execute(
-        "select distinct trace_id from store.traces_parquet where starts_with(trace_id, ?) order by 1 limit 3",
+        "select distinct trace_id from traces where starts_with(trace_id, ?) order by trace_id limit 3",
         [prefix],
     ).fetchall()
     if not found:
@@ -64,7 +64,7 @@ def _find_trace(connection: duckdb.DuckDBPyConnection, prefix: str) -> str:
 
 
 def _records(connection: duckdb.DuckDBPyConnection, part: str, key: object) -> list[dict[str, object]]:
-    """Rows of one part of the story; `key` is bound as a constant, which DuckDB pushes down to the Parquet files."""
+    """Rows of one part of the story; `key` is bound as a constant, which DuckDB pushes down to the files."""
     sql = (files("warehouse") / "sql" / "queries" / f"show_{part}.sql").read_text()
     result = connection.execute(sql, {"key": key})
     columns = [column[0] for column in result.description or ()]

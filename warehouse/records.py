@@ -30,7 +30,11 @@ def content_id(*fields: str | bytes | int | float | None) -> str:
     return digest.hexdigest()
 
 
-PROMPTS = pa.schema(
+def _schema(columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
+    return pa.schema(columns)
+
+
+PROMPTS = _schema(
     [
         ("prompt_id", pa.string()),  # content hash of messages, reference and verifier
         ("question", pa.string()),  # the last user message, as the source gives it
@@ -45,7 +49,7 @@ PROMPTS = pa.schema(
     ]
 )
 
-PLANS = pa.schema(  # what a recipe wants: one row a sample
+PLANS = _schema(  # what a recipe wants: one row a sample
     [
         ("plan_id", pa.string()),
         ("dataset", pa.string()),
@@ -57,7 +61,7 @@ PLANS = pa.schema(  # what a recipe wants: one row a sample
     ]
 )
 
-IDENTITY = [  # who answered, and under which terms; on every row from the first day
+IDENTITY: list[tuple[str, pa.DataType]] = [  # who answered, and under which terms; on every row from the first day
     ("teacher", pa.string()),
     ("route", pa.string()),
     ("teacher_model", pa.string()),
@@ -68,7 +72,7 @@ IDENTITY = [  # who answered, and under which terms; on every row from the first
     ("simulated", pa.bool_()),
 ]
 
-ATTEMPTS = pa.schema(  # the ledger: one row an HTTP request
+ATTEMPTS = _schema(  # the ledger: one row an HTTP request
     [
         ("attempt_id", pa.string()),
         ("request_key", pa.string()),
@@ -103,7 +107,7 @@ ATTEMPTS = pa.schema(  # the ledger: one row an HTTP request
     ]
 )
 
-TRACES = pa.schema(
+TRACES = _schema(
     [
         ("trace_id", pa.string()),  # content hash of request key, reasoning, content and finish reason
         ("attempt_id", pa.string()),
@@ -132,7 +136,7 @@ TRACES = pa.schema(
     ]
 )
 
-VERDICTS = pa.schema(
+VERDICTS = _schema(
     [
         ("trace_id", pa.string()),
         ("prompt_id", pa.string()),
@@ -152,7 +156,7 @@ VERDICTS = pa.schema(
     ]
 )
 
-DUPLICATES = pa.schema(
+DUPLICATES = _schema(
     [
         ("dataset", pa.string()),
         ("judge_run", pa.string()),
@@ -165,7 +169,7 @@ DUPLICATES = pa.schema(
     ]
 )
 
-SPLITS = pa.schema(  # a prompt's side, fixed when it is first published
+SPLITS = _schema(  # a prompt's side, fixed when it is first published
     [
         ("dataset", pa.string()),
         ("prompt_id", pa.string()),
@@ -175,7 +179,7 @@ SPLITS = pa.schema(  # a prompt's side, fixed when it is first published
     ]
 )
 
-VERSION_ROWS = pa.schema(
+VERSION_ROWS = _schema(
     [
         ("version", pa.string()),
         ("shard", pa.string()),

@@ -1,7 +1,8 @@
-"""Parquet shards of a version: their schemas, their names, and a writer that gives the same bytes for the same rows.
+"""Parquet shards of a version: their schemas, their names, and a writer that gives the same bytes for the
+same rows.
 
-The bytes depend on the rows and on the pyarrow version alone: row groups hold a fixed number of rows however the rows
-arrive, every writer setting is stated here, and no time or path goes in.
+The bytes depend on the rows and on the pyarrow version alone: row groups hold a fixed number of rows however
+the rows arrive, every writer setting is stated here, and no time or path goes in.
 """
 
 import os
@@ -78,7 +79,9 @@ def shard_name(split: str, index: int, total: int) -> str:
 
 
 def write_shard(path: Path, schema: pa.Schema, rows: Iterable[Mapping[str, object]]) -> ShardFile:
-    """Write rows to `path`, durably; RunFailed when that cannot be done (a full disk), with no unfinished file left."""
+    """Write rows to `path`, durably; RunFailed when that cannot be done (a full disk), with no unfinished
+    file left.
+    """
     with _written(path) as file:
         count = _write_groups(file, schema, iter(rows))
     return ShardFile(path.name, count, path.stat().st_size, file_sha256(path))

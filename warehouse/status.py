@@ -1,4 +1,4 @@
-"""How far each dataset's run is: one small JSON file a dataset, replaced whole, for `still status` to read."""
+"""How far each dataset's run is: one small JSON file a dataset, replaced whole, read by `still status`."""
 
 import json
 import os

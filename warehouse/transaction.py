@@ -55,9 +55,7 @@ class Transaction:
         names = ", ".join(f'"{column}"' for column in columns)
         refreshed = _REFRESHED.get(table)
         conflict = f"do update set {refreshed} = excluded.{refreshed}" if refreshed else "do nothing"
-        incoming = pa.Table.from_pylist(
-            [{column: _stored(row[column]) for column in columns} for row in rows]
-        )
+        incoming = pa.Table.from_pylist([{column: _stored(row[column]) for column in columns} for row in rows])
         self._connection.register("incoming", incoming)
         try:
             self._connection.execute(
@@ -71,7 +69,7 @@ class Transaction:
         self._connection.execute(sql, list(parameters)).fetchall()  # an unread result would block the commit
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, object]]:
-        """The rows of a query on the `store` tables; views are in the published file: read them by `connect`."""
+        """The rows of a query on the `store` tables; read views by `connect`, from the published file."""
         result = self._connection.execute(sql, list(parameters))
         columns = [column[0] for column in result.description or ()]
         return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
@@ -90,8 +88,4 @@ class Transaction:
 
 
 def _stored(value: object) -> object:
-    return (
-        json.dumps(value, sort_keys=True, separators=(",", ":"))
-        if isinstance(value, dict | list | tuple)
-        else value
-    )
+    return json.dumps(value, sort_keys=True, separators=(",", ":")) if isinstance(value, dict | list | tuple) else value

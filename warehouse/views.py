@@ -47,7 +47,7 @@ _TYPES = {
 
 
 def renew_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the catalog's views anew if the SQL files have changed since they were made (commenting takes 0.1 s)."""
+    """Make the catalog's views anew if the SQL files have changed since (making them takes 0.1 s)."""
     digest = _digest()
     if connection.execute("select sha256 from store.view_set").fetchall() == [(digest,)]:
         return

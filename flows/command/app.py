@@ -1,5 +1,7 @@
 """The verbs, gathered. Modules with heavy imports are imported by the verb that needs them: `still sql` starts fast."""
 
+from collections.abc import Callable
+
 import typer
 
 from flows.command import look, work
@@ -12,7 +14,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (work.demo, work.plan, work.run, work.judge, work.publish, work.train):
-    app.command()(verb)
-for verb in (look.status, look.sql, look.show, look.versions, look.teachers, look.simulate, look.doctor):
+VERBS: tuple[Callable[..., None], ...] = (
+    *(work.demo, work.plan, work.run, work.judge, work.publish, work.train),
+    *(look.status, look.sql, look.show, look.versions, look.teachers, look.simulate, look.doctor),
+)
+for verb in VERBS:
     app.command()(verb)

@@ -53,7 +53,7 @@ def status(
 
 def _statuses(root: Any) -> list[dict[str, Any]]:
     now = datetime.now(UTC)
-    return [{**one, "state": liveness(one, now)} for one in all_status(root)]
+    return [{**one, "state": liveness(one, now)} for one in all_status(root).values()]
 
 
 def sql(

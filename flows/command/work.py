@@ -35,7 +35,9 @@ def demo(
     """The whole line on the simulated teacher, with training: no key, no network."""
     here = choose(data, None)
     _quiet(here)
-    from flows.command.summary import print_demo  # these import Prefect, which must find the log already in place
+    from flows.command.summary import (
+        print_demo,  # these import Prefect, which must find the log already in place
+    )
     from flows.demo import demo_recipe, requests_seen, simulated_teacher
     from flows.distill import distill
 
@@ -92,8 +94,8 @@ def judge(recipe: RecipeFile, data: Data = None, own: Teachers = None) -> None:
 
     wanted = load_recipe(recipe)
     _quiet(here)
-    from flows.command.summary import print_judged
     from flows.again import judge_again
+    from flows.command.summary import print_judged
 
     print_judged(_watched(here, wanted.dataset, judge_again(wanted)))
 
@@ -104,8 +106,8 @@ def publish(
     """A new version from what is kept, if that is new."""
     here = choose(data, own)
     _quiet(here)
-    from flows.command.summary import print_published
     from flows.again import publish_again
+    from flows.command.summary import print_published
 
     print_published(_watched(here, dataset, publish_again(dataset)))
 

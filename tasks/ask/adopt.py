@@ -35,9 +35,7 @@ class Adopted:
 
 
 @task(name="adopt-journals", task_run_name="adopt journals", cache_policy=NO_CACHE)
-def adopt_journals(
-    root: DataRoot, now: datetime, dataset: str | None = None, wait_s: float = WAIT_S
-) -> Adopted:
+def adopt_journals(root: DataRoot, now: datetime, dataset: str | None = None, wait_s: float = WAIT_S) -> Adopted:
     """Convert, commit and delete every segment whose worker is gone.
 
     Args: dataset: wait only for segments of this dataset that are still held; those of others are left to
@@ -47,6 +45,7 @@ def adopt_journals(
         RunFailed: a segment is still held after `wait_s`, or cannot be read.
     """
     adopted = Adopted(0, 0, 0)
+    sweep_unborn(root, now)
     deadline = time.monotonic() + wait_s
     while True:
         held: list[Path] = []
@@ -55,24 +54,24 @@ def adopt_journals(
             if taken is None:
                 held.append(path)
             else:
-                adopted = _with(adopted, taken)
+                adopted = _with(adopted, taken[0])
         waited_for = [path for path in held if path.exists() and dataset in (None, path.parent.name)]
         if not waited_for:
             return adopted
         if time.monotonic() >= deadline:
             raise RunFailed(
-                f"{waited_for[0]} is still held by a worker after {wait_s:g} s: wait for the run that it belongs to, "
-                "or stop it, and run again"
+                f"{waited_for[0]} is still held by a worker after {wait_s:g} s: wait for the run that it "
+                "belongs to, or stop it, and run again"
             )
         time.sleep(0.2)
 
 
 def segments_in(root: DataRoot) -> Iterable[Path]:
-    """Every segment of the data root, oldest name first."""
+    """Every segment of the data root."""
     return sorted(root.journal.glob(f"*/*{SUFFIX}"))
 
 
-def adopt_segment(root: DataRoot, path: Path, now: datetime) -> Segment | None:
+def adopt_segment(root: DataRoot, path: Path, now: datetime) -> tuple[Segment, tuple[DataFile, ...]] | None:
     """Convert, commit and delete one segment; None if its worker still holds it, or it is gone.
 
     Raises:
@@ -83,12 +82,19 @@ def adopt_segment(root: DataRoot, path: Path, now: datetime) -> Segment | None:
             return None
         segment = read_segment(path)
         if segment is None:
-            raise RunFailed(
-                f"{path} cannot be read: its first record is damaged; move the file away and run again"
-            )
-        commit(root, segment.header.segment_id, write_parts(root, segment), now)
+            raise RunFailed(f"{path} cannot be read: its first record is damaged; move the file away and run again")
+        files = write_parts(root, segment)
+        commit(root, segment.header.segment_id, files, now)
         path.unlink(missing_ok=True)
-        return segment
+        return segment, files
+
+
+def sweep_unborn(root: DataRoot, now: datetime) -> None:
+    """Delete segments whose worker died before they had their name: nothing had been sent."""
+    for path in root.journal.glob(f"*/*{SUFFIX}.new"):
+        with owned(path) as is_mine:
+            if is_mine and now.timestamp() - path.stat().st_mtime > WAIT_S:
+                path.unlink()
 
 
 def commit(root: DataRoot, segment_id: str, files: Sequence[DataFile], now: datetime) -> None:

@@ -18,8 +18,9 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError
 
+from tasks.ask.exchange import Counters, Grant, Limits, Report, RunTerms, Stop
 from tasks.ask.lease import AuthorityLost
-from tasks.ask.quota import Counters, Grant, Limits, Pool, Report, RunTerms, Stop
+from tasks.ask.quota import Pool
 from tasks.ask.spend import Amount, Book, Ceiling, Reserve, SpendReport
 from warehouse.errors import Busy, RunFailed
 from warehouse.layout import DataRoot
@@ -135,9 +136,7 @@ class Authorities:
         spent = await self.spend.snapshot.remote(self.run_id)
         stops = [stop for _, _, stop in pools if stop]
         counters = sum((counters for counters, _, _ in pools), Counters())
-        return Progress(
-            counters, max((held for _, held, _ in pools), default=0.0), spent, *stops[:1] or [None]
-        )
+        return Progress(counters, max((held for _, held, _ in pools), default=0.0), spent, *stops[:1] or [None])
 
     async def close(self) -> None:
         """End the run; authorities that nobody uses any more are ended too."""
@@ -160,18 +159,14 @@ async def open_authorities(
     """
     root = replace(root, path=root.path.resolve())
     quota = {account: _open_pool(root, account, *pools[account]) for account in pools}
-    spend = _open(
-        root, "spend", SpendAuthority, (), lambda actor: actor.open_run.remote(run_id, ceiling, spent_before)
-    )
+    spend = _open(root, "spend", SpendAuthority, (), lambda actor: actor.open_run.remote(run_id, ceiling, spent_before))
     opened = await asyncio.gather(*quota.values(), spend)
     return Authorities(run_id, dict(zip(quota, opened[:-1], strict=True)), opened[-1])
 
 
 async def _open_pool(root: DataRoot, account: Account, terms: RunTerms, limits: Limits) -> Any:
     name, arguments = f"quota-{content_id(*account)}", (root, account, limits)
-    return await _open(
-        root, name, QuotaAuthority, arguments, lambda actor: actor.open_run.remote(terms, limits)
-    )
+    return await _open(root, name, QuotaAuthority, arguments, lambda actor: actor.open_run.remote(terms, limits))
 
 
 async def _open(
@@ -190,7 +185,7 @@ async def _open(
                 get_if_exists=True,
                 lifetime="detached",  # a second run on this Ray may go on using it after the first has ended
                 num_cpus=0,
-                max_restarts=0,  # a new one would not know what is reserved: the run ends, and the next one adopts
+                max_restarts=0,  # a new one would not know what is reserved: the run ends, the next adopts
             )
             .remote(*arguments)
         )
@@ -203,6 +198,4 @@ async def _open(
             ray.kill(actor)
             raise Busy(busy)
         return actor
-    raise RunFailed(
-        f"the authority '{name}' does not start: {str(problem).splitlines()[0]}; see the logs of Ray"
-    )
+    raise RunFailed(f"the authority '{name}' does not start: {str(problem).splitlines()[0]}; see the logs of Ray")

@@ -5,7 +5,9 @@ would buy a killed worker's batch again: what it had received is in its journal,
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,13 +18,13 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from ray.exceptions import RayError, RayTaskError
 
-from tasks.ask.adopt import adopt_segment, commit
+from tasks.ask.adopt import WAIT_S, adopt_segment, commit
 from tasks.ask.authority import Authorities, Progress, open_authorities
 from tasks.ask.batch_files import BatchFile
 from tasks.ask.call import BatchDone, TeacherCall, WorkerDone
+from tasks.ask.exchange import lowest
 from tasks.ask.journal import SUFFIX
-from tasks.ask.quota import lowest
-from tasks.ask.segment import BEST_FIRST, Segment
+from tasks.ask.segment import BEST_FIRST
 from tasks.ask.spend import Amount, Ceiling, check_priced
 from tasks.ask.worker import ask_rows
 from warehouse.catalog import connect
@@ -79,7 +81,10 @@ async def ask_all(
     authorities = await open_authorities(root, call.run_id, pools, ceiling, before)
     watching = asyncio.create_task(_watch(authorities, on_progress))
     try:
-        return await _ask_in_turn(iter(batches), calls, authorities, workers, now)
+        done = await _ask_in_turn(iter(batches), calls, authorities, workers, now)
+        if watching.done():
+            watching.result()
+        return done
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
@@ -105,8 +110,11 @@ async def ask_batch(batch: BatchFile, call: TeacherCall, authorities: Authoritie
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
-        await stop_asking(authorities, "the run was cancelled")
+        with suppress(RayError):  # a dead authority has stopped its workers already
+            await stop_asking(authorities, "the run was cancelled")
         await asyncio.wait({work}, timeout=call.drain_s + COMMIT_S)
+        if work.done() and not work.cancelled():
+            work.exception()  # what went wrong in the drain does not hide the cancellation
         raise
 
 
@@ -118,8 +126,9 @@ def spent_so_far(root: DataRoot, dataset: str) -> Amount:
         select
             count(*) filter (where not (state = 'failed' and outcome = 'connection')),
             sum(case usage_source
-                when 'reported' then prompt_tokens + completion_tokens when 'unknown' then worst_tokens else 0 end),
-            sum(case usage_source when 'reported' then cost_usd when 'unknown' then worst_cost_usd else 0 end)
+                when 'reported' then prompt_tokens + completion_tokens
+                when 'unknown' then worst_tokens end),
+            sum(case usage_source when 'reported' then cost_usd when 'unknown' then worst_cost_usd end)
         from attempts where dataset = ?
     """
     with connect(root) as warehouse:
@@ -147,7 +156,8 @@ async def _ask_in_turn(
                 finished = await ask_batch(batch, calls[batch.teacher], authorities, now)
             except BaseException:
                 is_over = True
-                await stop_asking(authorities, "another batch has failed")
+                with suppress(RayError):
+                    await stop_asking(authorities, "another batch has failed")
                 raise
             done.append(finished)
             is_over = is_over or finished.stopped is not None
@@ -191,9 +201,7 @@ class _Tally:
         )
 
 
-async def _ask_and_commit(
-    batch: BatchFile, call: TeacherCall, authorities: Authorities, now: Now
-) -> BatchDone:
+async def _ask_and_commit(batch: BatchFile, call: TeacherCall, authorities: Authorities, now: Now) -> BatchDone:
     tally = _Tally()
     for _ in range(LIVES):
         done, is_dead = await _one_life(batch, call, authorities, frozenset(tally.settled), now)
@@ -201,9 +209,7 @@ async def _ask_and_commit(
         if not is_dead:
             break
     else:
-        raise RunFailed(
-            f"batch {batch.name}: {LIVES} workers died over it ({done.failure}); see the logs of Ray"
-        )
+        raise RunFailed(f"batch {batch.name}: {LIVES} workers died over it ({done.failure}); see the logs of Ray")
     Path(batch.path).unlink(missing_ok=True)
     if done.failure:
         raise RunFailed(done.failure)
@@ -225,9 +231,7 @@ async def _one_life(
             raise type(error.cause)(*error.cause.args) from None
         raise
     except RayError as error:
-        done = await asyncio.to_thread(
-            _rescue, root, call.dataset, segment_id, str(error).splitlines()[0], now
-        )
+        done = await asyncio.to_thread(_rescue, root, call.dataset, segment_id, str(error).splitlines()[0], now)
         await authorities.spend.close_worker.remote(call.run_id, segment_id, done.spent)
         return done, True
     await asyncio.to_thread(commit, root, segment_id, done.files, now())
@@ -236,21 +240,22 @@ async def _one_life(
 
 
 def _rescue(root: DataRoot, dataset: str, segment_id: str, why: str, now: Now) -> WorkerDone:
-    """Take up the segment of a worker that has died."""
+    """Take up the segment of a worker that has died.
+
+    Raises: RunFailed: the worker lives on somewhere (a node that was cut off) and holds it: asking again
+    could buy twice.
+    """
     path = root.journal / dataset / f"{segment_id}{SUFFIX}"
-    segment: Segment | None = None
-    files: tuple[DataFile, ...] = ()
-    if path.exists():
-        segment = adopt_segment(root, path, now())
-    return WorkerDone(
-        segment=path,
-        segment_id=segment_id,
-        files=files,
-        states=segment.states if segment else {},
-        spent=segment.spent if segment else Amount(),
-        settled=segment.settled if segment else frozenset(),
-        failure=why,
-    )
+    deadline = time.monotonic() + WAIT_S
+    while path.exists():
+        taken = adopt_segment(root, path, now())
+        if taken is not None:
+            segment, files = taken
+            return WorkerDone(path, segment_id, files, segment.states, segment.spent, segment.settled, failure=why)
+        if time.monotonic() >= deadline:
+            raise RunFailed(f"a worker was lost ({why}) and still holds {path}: stop its node, and run again")
+        time.sleep(0.1)
+    return WorkerDone(path, segment_id, (), {}, Amount(), failure=why)
 
 
 async def _watch(authorities: Authorities, on_progress: Callable[[Progress], Awaitable[None]] | None) -> None:

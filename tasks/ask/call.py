@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.ask.quota import Limits, RunTerms
+from tasks.ask.exchange import Limits, RunTerms
 from tasks.ask.spend import Amount, Rates
 from tasks.right.terms import Teacher
 from warehouse.layout import DataRoot

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from tasks.ask.exchange import Counters, Failure, Grant, Report, Stop
 from tasks.ask.outcomes import RULES
-from tasks.ask.quota import Counters, Failure, Grant, Report, Stop
 from tasks.ask.reply import Dimension, HeaderLimit, Reply
 from tasks.ask.spend import Amount, Ceiling, Reserve, SpendReport
 
@@ -90,18 +90,22 @@ class Lease:
 
     def take(self) -> Row | None:
         """A row that may be sent now, which then has a slot; None if there is none."""
-        if not self._ready or self.in_flight >= self._slots or not self.may_send():
+        if not self._ready or self.in_flight >= self._slots or self._is_expired() or not self.may_send():
             return None
         self.in_flight += 1
         return self._ready.popleft()
 
     def may_send(self) -> bool:
-        """Whether what was granted still holds at this instant."""
+        """Whether nothing has come up since that forbids it; asked again once the intent is durable.
+
+        A grant may run out while its intent is being made durable: else a slow disk would never let one be
+        sent.
+        """
         now = self._clock()
-        expired = self._expires_at is not None and now > self._expires_at
-        return (
-            self.stop is None and now >= self._hold_until and not expired and now - self._heard_at <= STALE_S
-        )
+        return self.stop is None and now >= self._hold_until and now - self._heard_at <= STALE_S
+
+    def _is_expired(self) -> bool:
+        return self._expires_at is not None and self._clock() > self._expires_at
 
     def give_back(self, row: Row) -> None:
         """A row that was taken and not sent: its slot, its permission and its money come back."""
@@ -121,9 +125,7 @@ class Lease:
         if reply.outcome == "malformed" or RULES[reply.outcome].answer:
             self._answers += 1
         else:
-            self.note_failure(
-                Failure(reply.outcome, age_s, retry_after_s=reply.retry_after_s, error=reply.error or "")
-            )
+            self.note_failure(Failure(reply.outcome, age_s, retry_after_s=reply.retry_after_s, error=reply.error or ""))
 
     def note_failure(self, failure: Failure) -> None:
         self._failures.append((failure, self._clock()))
@@ -147,7 +149,7 @@ class Lease:
         await self._quota(Report(self._worker, self._run_id, self._teacher, counters=counters, leaving=True))
 
     def _return_expired(self) -> None:
-        if self._ready and self._expires_at is not None and self._clock() > self._expires_at:
+        if self._ready and self._is_expired():
             self._unused_requests += len(self._ready)
             self._unused_tokens += sum(row.rate_tokens for row in self._ready)
             self._funded.extendleft(reversed(self._ready))
@@ -196,6 +198,7 @@ class Lease:
             self._run_id,
             self._teacher,
             wants,
+            len(self._ready),
             self.in_flight,
             self._unused_requests,
             self._unused_tokens,

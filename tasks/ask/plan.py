@@ -111,11 +111,10 @@ def plan_asking(
     now: datetime,
     record: bool = True,
 ) -> AskPlan:
-    """Read and check every prompt, decide what is to be asked, and write its batch files to the run's
-    scratch folder.
+    """Read and check every prompt, decide what is to be asked, and write its batch files to scratch.
 
     `folder` is the recipe's, where relative sources start. Parts and the plan are committed before anything
-    is asked; with `record=False` nothing is written that outlives the call, and the plan has no batches.
+    is asked; with `record=False` no part, plan or batch is written: it only counts.
 
     Raises:
         BadInput: a prompt, the source, or a share that cannot be used; nothing was written.

@@ -7,10 +7,10 @@ They start empty, so a new authority never spends a burst that an old one has sp
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from tasks.ask.exchange import Counters, Failure, Grant, Limits, Report, RunTerms, Stop, lowest
 from tasks.ask.reply import Dimension, HeaderLimit
-from warehouse.records import Outcome
 
 SAFETY = 0.99
 """Share of a stated limit that is used."""
@@ -26,124 +26,13 @@ FEWER = 0.75
 """An overloaded reply or a timeout multiplies the adaptive concurrency by this, once per cascade."""
 START_CONCURRENCY, MAX_CONCURRENCY = 32, 256
 """Where nothing is stated: doubled per round of answers until the first loss, then one more per round."""
-STORM_AFTER = 10
-"""Failures in a row, with no answer between, after which one request at a time probes whether it is over."""
+STORM_AFTER = 5
+"""Rounds of failures, with no answer between, after which one request at a time probes whether it is over. A
+round is what was sent before its first failure was known."""
 PAUSE_S, MAX_PAUSE_S = 1.0, 30.0
 """The pause after a 429 without Retry-After, doubled for each cascade in a row."""
 REJECTED_AT_FIRST = 20
 """So many rejected requests before any answer mean that the recipe is wrong, not the rows."""
-REQUEST_TIMEOUT_S = 600.0
-"""After this long, the slots of a worker that fell silent are free again."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Per minute, and at once; None is unknown."""
-
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    concurrency: int | None = None
-
-
-@dataclass(frozen=True)
-class RunTerms:
-    """What the pool must know of a run that asks through it."""
-
-    run_id: str
-    unreachable_after_s: float = 30.0
-    """No connection could be made for so long: stop."""
-    patience_s: float = 1800.0
-    """Nothing was answered for so long, in a storm of 429s or 503s: stop."""
-    request_timeout_s: float = REQUEST_TIMEOUT_S
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One request that brought no answer."""
-
-    outcome: Outcome
-    age_s: float
-    """Since it was sent. An age crosses machines; a time of their own clocks would not."""
-    sent: bool = True
-    """False: the connection failed before anything was sent."""
-    retry_after_s: float | None = None
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Counters:
-    """How far a worker, or a run, is; only ever grows, but for `in_flight`."""
-
-    sent: int = 0
-    in_flight: int = 0
-    answered: int = 0
-    failed: int = 0
-    maybe_paid: int = 0
-    not_asked: int = 0
-    rate_limited: int = 0
-    overloaded: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    usd: float = 0.0
-
-    def __add__(self, other: "Counters") -> "Counters":
-        return Counters(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a worker says in one exchange; counts are since its last one, `counters` since its start."""
-
-    worker: str
-    run_id: str
-    teacher: str
-    """As errors name it: name and endpoint."""
-    wants: tuple[int, ...] = ()
-    """Tokens of the requests that wait for permission, the first in line first."""
-    in_flight: int = 0
-    unused_requests: int = 0
-    unused_tokens: int = 0
-    """Granted, and neither sent in time nor charged."""
-    answers: int = 0
-    failures: tuple[Failure, ...] = ()
-    limits: Mapping[Dimension, HeaderLimit] = field(default_factory=dict)
-    """From the newest response."""
-    counters: Counters = Counters()
-    leaving: bool = False
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Why a run must send nothing more."""
-
-    reason: str
-    failed: bool
-    """True: the run has failed; False: somebody asked it to stop."""
-
-
-@dataclass(frozen=True)
-class Grant:
-    """What a worker may do until its next exchange."""
-
-    requests: int
-    """So many of its `wants`, from the first."""
-    slots: int
-    """So many requests in flight at once; it may reuse a slot without asking."""
-    expires_in_s: float | None
-    """None: no rate is limited."""
-    hold_s: float = 0.0
-    """Send nothing for so long."""
-    storm: bool = False
-    stop: Stop | None = None
-
-
-def lowest(*limits: Limits) -> Limits:
-    """Of each limit the lowest that is known."""
-    requests, tokens, slots = (
-        min((value for each in limits if (value := getattr(each, name)) is not None), default=None)
-        for name in Limits.__dataclass_fields__
-    )
-    return Limits(requests, tokens, slots)
 
 
 class Meter:
@@ -211,7 +100,7 @@ class Pool:
         self._lost, self._fewer_at = False, float("-inf")
         self._seats: dict[str, Seat] = {}
         self._runs: dict[str, RunState] = {}
-        self._failures_in_a_row = 0
+        self._rounds_failed, self._failed_at = 0, float("-inf")
         self._pauses_in_a_row = 0
         self._silent_since: float | None = None
         self._only_unsent = True
@@ -220,7 +109,7 @@ class Pool:
 
     @property
     def storm(self) -> bool:
-        return self._failures_in_a_row >= STORM_AFTER
+        return self._rounds_failed >= STORM_AFTER
 
     def open_run(self, terms: RunTerms, limits: Limits, now: float) -> None:
         """Let a run ask. Where runs, or teachers of one, state different limits for the pool, the lowest
@@ -309,35 +198,30 @@ class Pool:
         if not answers:
             return
         run.answers += answers
-        self._failures_in_a_row = self._pauses_in_a_row = 0
+        self._rounds_failed = self._pauses_in_a_row = 0
         self._silent_since, self._only_unsent = None, True
         if self._in_flight() >= self._slots / 2:  # an idle teacher proves nothing about a higher limit
-            self._slots = min(
-                self._max_slots, self._slots + (answers / self._slots if self._lost else answers)
-            )
+            self._slots = min(self._max_slots, self._slots + (answers / self._slots if self._lost else answers))
 
     def _note_failure(self, run: RunState, failure: Failure, now: float) -> None:
         sent_at = now - failure.age_s
         if failure.outcome == "unauthorised":
-            self._fail(run, f"{failure.error}; check the key and the account")
+            self._fail(run, f"unauthorised ({failure.error}): check the key and the account")
         elif failure.outcome == "rejected":
             run.rejected += 1
             if not run.answers and run.rejected >= REJECTED_AT_FIRST:
-                self._fail(
-                    run, f"{failure.error} (to each of the first {run.rejected} requests); check the recipe"
-                )
+                self._fail(run, f"{failure.error} (to each of the first {run.rejected} requests); check the recipe")
         elif failure.outcome in ("rate_limited", "overloaded", "timeout", "connection"):
             self._note_trouble(run, failure, sent_at, now)
 
     def _note_trouble(self, run: RunState, failure: Failure, sent_at: float, now: float) -> None:
-        self._failures_in_a_row += 1
+        if sent_at > self._failed_at:
+            self._rounds_failed, self._failed_at = self._rounds_failed + 1, now
         self._silent_since = sent_at if self._silent_since is None else self._silent_since
         self._only_unsent &= not failure.sent
         if failure.outcome == "rate_limited":
             self._lower(failure, sent_at, now)
-        if failure.outcome in ("overloaded", "timeout") or (
-            failure.outcome == "rate_limited" and not self._meters
-        ):
+        if failure.outcome in ("overloaded", "timeout") or (failure.outcome == "rate_limited" and not self._meters):
             self._have_fewer(sent_at, now)
         if failure.outcome == "overloaded" and (failure.retry_after_s or self.storm):
             self._pause(failure.retry_after_s, now)
@@ -361,9 +245,7 @@ class Pool:
             pause = min(most, PAUSE_S * 2.0 ** min(self._pauses_in_a_row, 10)) * self._rng.uniform(0.5, 1.0)
             self._pauses_in_a_row += 1
         else:
-            pause = retry_after_s * self._rng.uniform(
-                1.0, 1.05
-            )  # a minimum; not everybody back at one instant
+            pause = retry_after_s * self._rng.uniform(1.0, 1.05)  # a minimum; not everybody back at one instant
         self.hold_until = max(self.hold_until, now + pause)
         for meter in self._meters.values():
             meter.empty(self.hold_until)
@@ -375,18 +257,16 @@ class Pool:
 
     def _lose_patience(self, run: RunState, failure: Failure, now: float) -> None:
         silent = now - (self._silent_since if self._silent_since is not None else now)
+        wait, why = self.hold_until - now, failure.error
         if self._only_unsent and silent >= run.terms.unreachable_after_s:
-            self._fail(
-                run,
-                f"could not be reached for {silent:.0f} s ({failure.error}); start it, or correct base_url",
-            )
+            self._fail(run, f"has been unreachable for {silent:.0f} s ({why}): start it, or correct base_url")
         elif silent >= run.terms.patience_s:
-            self._fail(
-                run, f"has answered nothing for {silent:.0f} s (last: {failure.error}); run again later"
-            )
+            self._fail(run, f"has answered nothing for {silent:.0f} s ({why}): run again later")
+        elif wait > run.terms.patience_s:
+            self._fail(run, f"asks to wait for {wait:.0f} s ({why}): run again after that")
 
     def _fail(self, run: RunState, what: str) -> None:
-        self._stop(run.terms.run_id, Stop(f"{run.teacher}: {what}", failed=True))
+        self._stop(run.terms.run_id, Stop(f"{run.teacher} {what}", failed=True))
 
     def _stop(self, run_id: str, stop: Stop) -> None:
         if run_id in self._runs and self._runs[run_id].stop is None:
@@ -397,7 +277,7 @@ class Pool:
     def _take_seat(self, report: Report, now: float) -> Seat:
         seat = self._seats.setdefault(report.worker, Seat(report.run_id))
         seat.in_flight, seat.seen, seat.counters = report.in_flight, now, report.counters
-        seat.wanted = report.in_flight + len(report.wants)
+        seat.wanted = report.in_flight + report.ready + len(report.wants)
         seat.held = max(seat.assigned, report.in_flight)
         for name, other in list(self._seats.items()):
             run = self._runs.get(other.run_id)

@@ -4,7 +4,7 @@ It reads nothing but the segment, so whoever converts it, and however often, wri
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from tasks.ask.reply import Reply, read_reply
 from tasks.ask.spend import Amount, Rates
 from warehouse.layout import DataRoot
 from warehouse.parts import write_part
-from warehouse.records import ATTEMPTS, TRACES, AttemptState, DataFile, Outcome, content_id
+from warehouse.records import ATTEMPTS, IDENTITY, TRACES, AttemptState, DataFile, Outcome, content_id
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BEST_FIRST: tuple[AttemptState, ...] = ("paid", "maybe_paid", "failed")
@@ -78,10 +78,7 @@ class SegmentHeader:
     @property
     def identity(self) -> dict[str, object]:
         """Columns of every attempt and trace."""
-        fields = asdict(self)
-        names = ("teacher", "route", "teacher_model", "teacher_revision", "terms_id", "terms_sha256", "decision_id",
-                 "simulated")  # fmt: skip
-        return {name: fields[name] for name in names}
+        return {name: getattr(self, name) for name, _ in IDENTITY}
 
 
 @dataclass(frozen=True)
@@ -117,9 +114,7 @@ def billed(attempt: Mapping[str, Any]) -> Amount:
     """What an attempt counts against a budget: every request that reached the teacher, and its tokens."""
     reached = 0 if attempt["state"] == "failed" and attempt["outcome"] == "connection" else 1
     if attempt["usage_source"] == "reported":
-        return Amount(
-            reached, attempt["prompt_tokens"] + attempt["completion_tokens"], attempt["cost_usd"] or 0.0
-        )
+        return Amount(reached, attempt["prompt_tokens"] + attempt["completion_tokens"], attempt["cost_usd"] or 0.0)
     if attempt["usage_source"] == "unknown":
         return Amount(reached, attempt["worst_tokens"], attempt["worst_cost_usd"] or 0.0)
     return Amount(reached)

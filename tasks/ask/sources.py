@@ -214,8 +214,13 @@ def _dataset_rows(
     rows = splits[split]
     names = list(rows.column_names or [])
     read = [name for name in names if name in columns]
-    for number, values in enumerate(rows.select_columns(read) if read else rows, 1):
-        yield Row(source, number, f"{source} split {split} row {number}", values, names)
+    number = 0
+    try:
+        for number, values in enumerate(rows.select_columns(read) if read else rows, 1):
+            yield Row(source, number, f"{source} split {split} row {number}", values, names)
+    except _unreadable() as error:
+        reason = _first_line(error)
+        raise BadInput(f"{source} split {split}: cannot be read after row {number}: {reason}") from None
 
 
 def _load_splits(source: str, path: Path, config: str | None) -> Mapping[str, Any]:
@@ -226,11 +231,18 @@ def _load_splits(source: str, path: Path, config: str | None) -> Mapping[str, An
             # streaming: a plain load would first copy everything into the user's cache
             return dict(datasets.load_dataset(str(path), config, streaming=True))
         loaded = datasets.load_from_disk(str(path))
-    except (OSError, ValueError, datasets.exceptions.DatasetsError, pa.ArrowException) as error:
-        raise BadInput(f"prompts.source {source} does not load with datasets: {_first_line(error)}") from None
-    return (
-        dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {str(loaded.split or "train"): loaded}
-    )
+    except _unreadable() as error:
+        raise BadInput(f"{source} does not load with datasets: {_first_line(error)}") from None
+    if isinstance(loaded, datasets.DatasetDict):
+        return dict(loaded)
+    return {str(loaded.split or "train"): loaded}
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What `datasets` raises for a folder that it cannot load or read."""
+    from datasets.exceptions import DatasetsError
+
+    return (OSError, ValueError, DatasetsError, pa.ArrowException)
 
 
 def _generated(source: str, seed: int, limit: int | None, options: Mapping[str, Any]) -> Iterator[Row]:

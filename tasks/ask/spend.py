@@ -66,8 +66,8 @@ def check_priced(ceiling: Ceiling, rates: Mapping[str, Rates | None]) -> None:
     unpriced = sorted(teacher for teacher, known in rates.items() if known is None)
     if ceiling.usd is not None and unpriced:
         raise BadInput(
-            f"budget.usd is {ceiling.usd:g}, and the price of '{unpriced[0]}' is unknown: give its registry entry a "
-            "price, or use budget.tokens or budget.requests"
+            f"budget.usd is {ceiling.usd:g}, and the price of '{unpriced[0]}' is unknown: give its registry "
+            "entry a price, or use budget.tokens or budget.requests"
         )
 
 

@@ -25,7 +25,7 @@ from tasks.right.terms import Teacher
 from warehouse.catalog import connect
 from warehouse.layout import DataRoot
 
-MEMORY_LIMIT = "1GB"
+MEMORY_LIMIT = "512MB"
 """Of DuckDB while it plans; beyond it, it spills to the scratch folder."""
 STREAM_ROWS = 8192
 FEWEST_ANSWERS = 20

@@ -26,10 +26,10 @@ from httpx_aiohttp import AiohttpTransport
 
 from tasks.ask.authority import exchange_with
 from tasks.ask.call import TeacherCall, WorkerDone
+from tasks.ask.exchange import Counters, Failure, Stop
 from tasks.ask.journal import SUFFIX, Journal, blotted, redacted
 from tasks.ask.lease import EXCHANGE_S, AuthorityLost, Lease, Row
 from tasks.ask.outcomes import RULES, backoff, tried_again
-from tasks.ask.quota import Counters, Failure, Stop
 from tasks.ask.reply import Reply, read_reply
 from tasks.ask.segment import EPOCH, SegmentHeader, read_segment, write_parts
 from tasks.ask.spend import Amount
@@ -60,18 +60,14 @@ class Lost:
     error: str
 
 
-def ask_rows(
-    path: str, call: TeacherCall, segment_id: str, quota: Any, spend: Any, skip: frozenset[str]
-) -> WorkerDone:
+def ask_rows(path: str, call: TeacherCall, segment_id: str, quota: Any, spend: Any, skip: frozenset[str]) -> WorkerDone:
     """Ask for every row of a batch file but `skip`; returns when each has an end.
 
     What Ray runs, with the handles of two authorities; it runs its own event loop.
     """
     rows = read_rows(path, call, skip)
     batch = Path(path).stem
-    work = ask_batch_rows(
-        rows, batch, call, segment_id, exchange_with(quota), exchange_with(spend), http_client(call)
-    )
+    work = ask_batch_rows(rows, batch, call, segment_id, exchange_with(quota), exchange_with(spend), http_client(call))
     return run_loop(work)
 
 
@@ -186,7 +182,7 @@ class Asking:
                 over_budget = await self.lease.exchange()
             except AuthorityLost:
                 self.lost_authority = True
-                self.lease.stop = Stop("its authority does not answer any more; run again", failed=True)
+                self.lease.stop = Stop(f"{self.call.label}: its authority has gone; run again", failed=True)
                 over_budget = []
             self.over_budget += len(over_budget)
             self._count(not_asked=len(over_budget))
@@ -336,7 +332,9 @@ def http_client(call: TeacherCall) -> httpx.AsyncClient:
     timeout = httpx.Timeout(call.request_timeout_s, connect=call.connect_timeout_s)
     # A proxy from the environment must not stand between a worker and a server on its own machine.
     local = urlsplit(call.url).hostname in ("127.0.0.1", "::1", "localhost")
-    return httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=not local)
+    return httpx.AsyncClient(
+        transport=transport, timeout=timeout, trust_env=not local, headers={"user-agent": "stillhouse"}
+    )
 
 
 def _session() -> aiohttp.ClientSession:

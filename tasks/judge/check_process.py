@@ -49,9 +49,7 @@ class CheckProcess:
                 self._ended(self._process)
 
     def _running(self) -> "subprocess.Popen[bytes]":
-        if (
-            self._process is None or self._owner != os.getpid()
-        ):  # a forked child must not share the parent's pipes
+        if self._process is None or self._owner != os.getpid():  # a forked child must not share the parent's pipes
             command = [
                 "/usr/bin/env",
                 "OPENBLAS_NUM_THREADS=1",

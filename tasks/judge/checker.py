@@ -22,8 +22,8 @@ MEMORY_BYTES = 4 * 2**30
 _JUNK = ("wrong", "-987654321", "I do not know")
 _PASSES, _JUNK_MOST = 0.999, 0.5
 FOREIGN = (
-    ValueError, TypeError, LookupError, ArithmeticError, SyntaxError, AttributeError, AssertionError, RuntimeError,
-    MemoryError,
+    ValueError, TypeError, LookupError, ArithmeticError, SyntaxError, AttributeError, AssertionError,
+    RuntimeError, MemoryError,
 )  # fmt: skip
 """What sympy and the scorers raise on odd answers. Anything else ends this process, which the other side
 reports just the same."""
@@ -108,9 +108,7 @@ def answered(request: Mapping[str, Any]) -> Reply:
     try:
         return CHECKS[request["check"]](request)
     except FOREIGN as error:
-        return undecided(
-            "check_failed", f"{request['check']} failed: {type(error).__name__}: {str(error)[:200]}"
-        )
+        return undecided("check_failed", f"{request['check']} failed: {type(error).__name__}: {str(error)[:200]}")
 
 
 def prepare() -> None:

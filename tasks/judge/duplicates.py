@@ -89,15 +89,9 @@ def _near(
     pairs = list(_likely_pairs(connection, policy.near_duplicate_jaccard))
     with ShingleFile(scratch / "shingles") as sets:
         members = _members(connection, chunks, pairs, sets)
-        close = [
-            Close(a, b, j) for a, b in pairs if (j := sets.jaccard(a, b)) >= policy.near_duplicate_jaccard
-        ]
-        rejecting = [
-            (p.best, p.place) for p in close if may_reject(members[p.best], members[p.place], policy)
-        ]
-        losers = {
-            place: Similar(place, to, sets.jaccard(place, to)) for place, to in clusters(rejecting).items()
-        }
+        close = [Close(a, b, j) for a, b in pairs if (j := sets.jaccard(a, b)) >= policy.near_duplicate_jaccard]
+        rejecting = [(p.best, p.place) for p in close if may_reject(members[p.best], members[p.place], policy)]
+        losers = {place: Similar(place, to, sets.jaccard(place, to)) for place, to in clusters(rejecting).items()}
     for similar in losers.values():
         yield _found(similar, "near", policy.rejects("duplicate"))
     exact = {place for (place,) in connection.execute("select place from exact").fetchall()}

@@ -16,8 +16,8 @@ _TAIL = 20_000
 _TAG = re.compile(r"<answer>(.{0,8000}?)</answer>", re.DOTALL | re.IGNORECASE)
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
 _MARKER = re.compile(
-    r"(?:^[ \t>*_#-]{0,8}|[.!?:][ \t*_]{1,4}|\bfinal[ \t])(?:(?:the|my)[ \t])?(?:(?:final|correct)[ \t])?answers?"
-    r"(?:\*\*|__)?[ \t]{0,4}:(?:\*\*|__)?[ \t]{0,8}(?:\n\s{0,8})?([^\n]+)",
+    r"(?:^[ \t>*_#-]{0,8}|[.!?:][ \t*_]{1,4}|\bfinal[ \t])(?:(?:the|my)[ \t])?"
+    r"(?:(?:final|correct)[ \t])?answers?(?:\*\*|__)?[ \t]{0,4}:(?:\*\*|__)?[ \t]{0,8}(?:\n\s{0,8})?([^\n]+)",
     re.IGNORECASE | re.MULTILINE,
 )
 _PATTERNS: tuple[tuple[Form, re.Pattern[str]], ...] = (
@@ -50,9 +50,7 @@ def final_answer(text: str) -> FinalAnswer:
     explicit = list(_explicit(tail))
     if explicit:
         at, form, found = max(explicit)
-        return FinalAnswer(
-            stripped(found), form, stripped(tail[at:] if form in ("hashes", "marker") else found)
-        )
+        return FinalAnswer(stripped(found), form, stripped(tail[at:] if form in ("hashes", "marker") else found))
     if said := list(_SENTENCE.finditer(tail)):
         sentence = stripped(first_sentence(said[-1].group(1)))
         return FinalAnswer(sentence, "sentence", sentence)

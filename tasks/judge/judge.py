@@ -18,7 +18,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.judge.duplicates import Connection, statement
-from tasks.judge.judging import STREAM_ROWS, Counted, Judging, run
+from tasks.judge.judging import OUTCOMES, STREAM_ROWS, Counted, Judging, run
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import described, rule_set
 from warehouse.catalog import Transaction, connect, transaction
@@ -45,9 +45,7 @@ class Judged:
 
 
 @task(name="judge-traces", task_run_name="judge {dataset}", cache_policy=NO_CACHE)
-def judge_traces(
-    root: DataRoot, run_id: str, dataset: str, plan_id: str, policy: JudgePolicy, now: datetime
-) -> Judged:
+def judge_traces(root: DataRoot, run_id: str, dataset: str, plan_id: str, policy: JudgePolicy, now: datetime) -> Judged:
     """`judge_answers` as a task."""
     return judge_answers(root, run_id, dataset, plan_id, policy, now)
 
@@ -83,6 +81,13 @@ def _judged(judge_run: str, counted: Counted, is_new: bool) -> Judged:
     return Judged(judge_run, counted.traces, **counted.outcomes, reasons=counted.reasons, is_new=is_new)
 
 
+def is_judged(root: DataRoot, dataset: str, policy: JudgePolicy) -> bool:
+    """Whether these rules have judged just what the dataset's current plan has answers for; then Ray is not needed."""
+    with closing(connect(root)) as connection:
+        judge_run = content_id(dataset, rule_set(policy), _traces_digest(connection, dataset))
+        return _known(connection, dataset, judge_run) is not None
+
+
 def _traces_digest(connection: Connection, dataset: str) -> str:
     """A digest of which trace answers which prompt, in the order of their ids; the texts are in the ids."""
     digest = hashlib.blake2b(digest_size=16)
@@ -95,15 +100,18 @@ def _traces_digest(connection: Connection, dataset: str) -> str:
 
 def _known(connection: Connection, dataset: str, judge_run: str) -> Judged | None:
     """The judging of this id, if there was one."""
-    sql = "select kept, rejected, undecided, quarantined from store.judge_run where judge_run = ? and dataset = ?"
-    cursor = connection.execute(sql, [judge_run, dataset])
-    names = [column[0] for column in cursor.description]
-    counts = cursor.fetchone()
+    columns = ", ".join(OUTCOMES)
+    counts = connection.execute(
+        f"select {columns} from store.judge_run where judge_run = ? and dataset = ?", [judge_run, dataset]
+    ).fetchone()
     if counts is None:
         return None
-    sql = "select reason, count(*) from verdicts where judge_run = ? and reason is not null group by all order by 2 desc, 1"
-    reasons = dict(connection.execute(sql, [judge_run]).fetchall())
-    return _judged(judge_run, Counted(dict(zip(names, counts, strict=True)), reasons), is_new=False)
+    reasons = connection.execute(
+        "select reason, count(*) from verdicts where judge_run = ? and reason is not null "
+        "group by reason order by count(*) desc, reason",
+        [judge_run],
+    ).fetchall()
+    return _judged(judge_run, Counted(dict(zip(OUTCOMES, counts, strict=True)), dict(reasons)), is_new=False)
 
 
 def _record(
@@ -119,8 +127,8 @@ def _record(
     """List the parts and the judge run in one transaction, which also makes it the current one."""
     row = {
         "judge_run": judge_run, "dataset": dataset, "plan_id": plan_id, "rule_set": rule_set(policy),
-        "rules": json.dumps(described(policy)), "judged_at": now, "traces": counted.traces, **counted.outcomes,
-        "is_current": False,
+        "rules": json.dumps(described(policy)), "judged_at": now, "traces": counted.traces,
+        **counted.outcomes, "is_current": False,
     }  # fmt: skip
     with transaction(root, now) as changes:
         changes.add_files(files)
@@ -141,9 +149,7 @@ def _make_current(root: DataRoot, dataset: str, judge_run: str, plan_id: str, no
 
 
 def _set_current(changes: Transaction, dataset: str, judge_run: str, plan_id: str) -> None:
-    changes.execute(
-        "update store.judge_run set is_current = false where dataset = ? and is_current", [dataset]
-    )
+    changes.execute("update store.judge_run set is_current = false where dataset = ? and is_current", [dataset])
     changes.execute(
         "update store.judge_run set is_current = true, plan_id = ? where dataset = ? and judge_run = ?",
         [plan_id, dataset, judge_run],

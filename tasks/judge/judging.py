@@ -1,4 +1,5 @@
-"""One judging: inputs in chunks, row-wise rules on Ray, all traces compared, the parts written. Lists nothing."""
+"""One judging: inputs in chunks, row-wise rules on Ray, all traces compared, the parts written. Lists
+nothing."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -81,8 +82,8 @@ def run(judging: Judging, scratch: Path) -> tuple[Counted, list[DataFile]]:
 
 
 def _judge_rows(judging: Judging, scratch: Path) -> list[Chunk]:
-    """Run the row-wise rules on Ray, at most a fixed number of chunks at a time. A lost worker's chunk is judged
-    again, which is safe here, as nobody is asked."""
+    """Run the row-wise rules on Ray, at most a fixed number of chunks at a time. A lost worker's chunk is
+    judged again, which is safe here, as nobody is asked."""
     remote = ray.remote(num_cpus=1, max_retries=2)(judge_chunk)
     policy = ray.put(judging.policy)
     most = IN_FLIGHT * max(1, int(ray.cluster_resources().get("CPU", 1)))
@@ -99,7 +100,8 @@ def _judge_rows(judging: Judging, scratch: Path) -> list[Chunk]:
 
 
 def write_inputs(connection: Connection, dataset: str, scratch: Path) -> Iterator[Chunk]:
-    """Cut what is to be judged into files that a worker can hold; the connection is busy until the last is taken."""
+    """Cut what is to be judged into files that a worker can hold; the connection is busy until the last is
+    taken."""
     reader = connection.sql(statement("inputs"), params={"dataset": dataset}).to_arrow_reader(CHUNK_ROWS)
     for number, piece in enumerate(piece for batch in reader for piece in pieces(batch)):
         chunk = Chunk(scratch / f"inputs-{number:06}.parquet", scratch / f"judged-{number:06}.parquet")
@@ -166,6 +168,6 @@ def _check_sums(judging: Judging, verdicts: int, written: int) -> None:
     ((answers,),) = judging.rows(sql, dataset=judging.dataset)
     if not answers == verdicts == written:
         raise RunFailed(
-            f"{answers} answers of {judging.dataset} got {verdicts} verdicts, of which {written} were written: "
+            f"{answers} answers of {judging.dataset} got {verdicts} verdicts, {written} of them written: "
             "nothing was recorded; please report this"
         )

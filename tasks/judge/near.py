@@ -26,9 +26,7 @@ Pair = tuple[int, int]
 
 def likely(left: Sequence[bytes], right: Sequence[bytes], threshold: float) -> npt.NDArray[np.bool_]:
     """Which pairs of digests are similar enough to be compared exactly."""
-    matrices = [
-        np.frombuffer(b"".join(side), dtype="<u4").reshape(-1, PERMUTATIONS) for side in (left, right)
-    ]
+    matrices = [np.frombuffer(b"".join(side), dtype="<u4").reshape(-1, PERMUTATIONS) for side in (left, right)]
     return np.asarray(estimate(matrices[0], matrices[1]) >= threshold - ESTIMATE_MARGIN)
 
 
@@ -45,9 +43,7 @@ class ShingleFile:
     def __enter__(self) -> "ShingleFile":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._file.close()
         self._path.unlink()
 

@@ -10,18 +10,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 _VULGAR = {
-    "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5", "⅘": "4/5",
-    "⅙": "1/6", "⅚": "5/6", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8",
+    "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5",
+    "⅘": "4/5", "⅙": "1/6", "⅚": "5/6", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8",
 }  # fmt: skip
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _REWRITES = (
+    (re.compile(r"(?<!\d)\*\*|\*\*(?!\d)|`"), ""),
     (
         re.compile(r"\\text(?:bf|it|rm)?\{([^{}]{0,200})\}|\\(?:mathrm|mathbf|mbox)\{([^{}]{0,200})\}"),
         r" \1\2 ",
     ),
     (re.compile(r"(?<=\d)(?:\{,\}|\\[,;:! ]|~|[\u00a0\u2009\u202f])(?=\d{3}(?!\d))"), ","),
-    (re.compile(r"\\[dtc]?frac\s*\{\s*(\d{1,40})\s*\}\s*\{\s*(\d{1,40})\s*\}"), r" \1/\2"),
-    (re.compile(r"\\[dtc]?frac\s*(\d)\s*(\d)"), r" \1/\2"),
+    (re.compile(r"(?<=\d)(?=\\[dtc]?frac)"), " "),
+    (re.compile(r"\\[dtc]?frac\s*\{\s*(-?\d{1,40})\s*\}\s*\{\s*(\d{1,40})\s*\}"), r"\1/\2"),
+    (re.compile(r"\\[dtc]?frac\s*(\d)\s*(\d)"), r"\1/\2"),
     (re.compile(r"\s{0,4}(?:\\times|\\cdot|×|\*)\s*10\s*(?:\^|\*\*)\s*\{?\s*([-+]?\d{1,3})\s*\}?"), r"e\1"),
     (re.compile(r"\\(?=[$%])|\\(?:left|right|quad|[,;:! ])"), ""),
     (re.compile(r"\^\s*\{?\s*\\circ\s*\}?|\\circ|°"), " degrees"),
@@ -36,9 +38,7 @@ _NUMBER = re.compile(
         (?:\s?(?P<unit>%|percent\b|per\ cent\b|thousand\b|million\b|billion\b|trillion\b))?""",
     re.VERBOSE | re.IGNORECASE,
 )
-_LEFT_OVER = re.compile(
-    r"\d | \\[A-Za-z] | [+*^<>÷] | (?<!\w)-(?!\w) | (?<![A-Za-z])/ | /(?![A-Za-z])", re.VERBOSE
-)
+_LEFT_OVER = re.compile(r"\d | \\[A-Za-z] | [+*^<>÷] | (?<!\w)-(?!\w) | (?<![A-Za-z])/(?![A-Za-z]{2})", re.VERBOSE)
 
 
 @dataclass(frozen=True)

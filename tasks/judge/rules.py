@@ -92,13 +92,9 @@ def check_finish(trace: Trace, policy: JudgePolicy) -> Finding:
     """The answer ended by itself: a truncated one teaches a student never to stop."""
     reason = trace.finish_reason
     if reason == "length" or trace.outcome == "truncated":
-        return rejected(
-            "truncated", f"cut off at its token limit (finish_reason {reason})", finish_reason=reason
-        )
+        return rejected("truncated", f"cut off at its token limit (finish_reason {reason})", finish_reason=reason)
     if reason is None:
-        return Finding(
-            "undecided", {"finish_reason": None}, "finish_unknown", "the server gave no finish_reason"
-        )
+        return Finding("undecided", {"finish_reason": None}, "finish_unknown", "the server gave no finish_reason")
     if reason not in policy.complete and trace.outcome != "refused":
         return rejected(
             "not_finished",
@@ -157,9 +153,7 @@ def check_reasoning(trace: Trace, policy: JudgePolicy) -> Finding:
     return passed(reasoning_tokens=count)
 
 
-_CANNOT = (
-    r"(?:cannot|can['’]t|can not|won['’]t|will not|am unable to|am not able to|must decline to|refuse to)"
-)
+_CANNOT = r"(?:cannot|can['’]t|can not|won['’]t|will not|am unable to|am not able to|must decline to|refuse to)"
 _HELP = (
     r"(?:help|assist|comply|provide|answer|fulfil+|continue|share|give|discuss|support|engage|participate|create"
     r"|generate|write|complete|respond|do that|solve)"
@@ -209,9 +203,7 @@ def check_repetition(trace: Trace, policy: JudgePolicy) -> Finding:
     share = round(words.repeated_share(trace.words), 4)
     ratio = round(words.compression_ratio(trace.text.encode("utf-8", "replace")), 2)
     if share > policy.max_repeated:
-        details = (
-            f"{share:.0%} of its word 8-grams occurred before, max_repeated is {policy.max_repeated:.0%}"
-        )
+        details = f"{share:.0%} of its word 8-grams occurred before, max_repeated is {policy.max_repeated:.0%}"
         return rejected("repetition", details, repeated=share, compression=ratio)
     if ratio > policy.max_compression:
         details = f"compresses {ratio:g} times, max_compression is {policy.max_compression:g}"
@@ -253,18 +245,14 @@ def described(policy: JudgePolicy) -> list[dict[str, object]]:
     ]
     rows[-1]["libraries"] = {name: version(name) for name in ("math-verify", "sympy", "reasoning-gym")}
     settings = ("near_duplicate_jaccard", "cross_prompt_words")
-    rows.append(
-        _described("duplicate", DUPLICATE_VERSION, settings, given, policy) | {"sketch": sketch.VERSION}
-    )
+    rows.append(_described("duplicate", DUPLICATE_VERSION, settings, given, policy) | {"sketch": sketch.VERSION})
     return [*rows, _described("per_prompt", PER_PROMPT_VERSION, ("keep_per_prompt",), given, policy)]
 
 
 def _described(
     name: str, number: int, settings: tuple[str, ...], given: dict[str, object], policy: JudgePolicy
 ) -> dict[str, object]:
-    return {"rule": name, "version": number, "rejects": policy.rejects(name)} | {
-        key: given[key] for key in settings
-    }
+    return {"rule": name, "version": number, "rejects": policy.rejects(name)} | {key: given[key] for key in settings}
 
 
 def rule_set(policy: JudgePolicy) -> str:

@@ -20,9 +20,7 @@ from tasks.judge.numbers import Number, has_unread, read_numbers, same
 
 VERSION = 1
 VERIFIERS = ("exact", "numeric", "math", "reasoning-gym", "none")
-_LONGEST = (
-    2_000  # characters given to sympy; a final answer is shorter, and parsing time grows faster than length
-)
+_LONGEST = 2_000  # characters given to sympy; a final answer is shorter, and parsing time grows faster than length
 _SHOWN = 80
 
 
@@ -56,9 +54,7 @@ def verify(verifier: str, answer: str, reference: str | None, metadata: str | No
         known = ", ".join(VERIFIERS)
         return Check(None, f"unknown verifier {verifier!r}: known are {known}", "unknown_verifier")
     if verifier != "reasoning-gym" and (reference is None or not reference.strip()):
-        return Check(
-            None, f"the verifier {verifier} needs a reference answer and the prompt has none", "no_reference"
-        )
+        return Check(None, f"the verifier {verifier} needs a reference answer and the prompt has none", "no_reference")
     return _CHECKS[verifier](answer, reference or "", metadata)
 
 
@@ -85,9 +81,7 @@ def _numeric(answer: str, reference: str, metadata: str | None) -> Check:
     found, gold_text = final_answer(answer), expected_answer(reference)
     gold = read_numbers(gold_text)
     if len(gold) != 1 or has_unread(gold_text):
-        return Check(
-            None, f"the reference {_short(gold_text)} is not one number", "reference_unusable", found.text
-        )
+        return Check(None, f"the reference {_short(gold_text)} is not one number", "reference_unusable", found.text)
     if found.form == "whole":
         return _last_number(gold[0], gold_text, found)
     return _one_number(gold[0], gold_text, found)
@@ -96,17 +90,13 @@ def _numeric(answer: str, reference: str, metadata: str | None) -> Check:
 def _last_number(gold: Number, gold_text: str, found: FinalAnswer) -> Check:
     """Nothing marks the answer: it is the number after the last `=` of the last line that has digits, or
     that line's last number."""
-    line = next((line for line in reversed(found.text.splitlines()) if re.search(r"\d", line)), "")[
-        -_LONGEST:
-    ]
+    line = next((line for line in reversed(found.text.splitlines()) if re.search(r"\d", line)), "")[-_LONGEST:]
     if not line:
         return Check(0.0, f"expected {_short(gold_text)}, found no number")
     after_equals = read_numbers(line.rsplit("=", 1)[1])[:1] if "=" in line else []
     numbers = after_equals or read_numbers(line)
     if not numbers:
-        return Check(
-            None, f"expected {_short(gold_text)}, cannot read {_short(line)}", "answer_unparsed", line
-        )
+        return Check(None, f"expected {_short(gold_text)}, cannot read {_short(line)}", "answer_unparsed", line)
     return _decided(same(gold, numbers[-1]), gold_text, numbers[-1].text)
 
 
@@ -120,13 +110,9 @@ def _one_number(gold: Number, gold_text: str, found: FinalAnswer) -> Check:
         text = text.rsplit("=", 1)[1]
     numbers = read_numbers(text)
     if has_unread(text):
-        return Check(
-            None, f"expected {_short(gold_text)}, cannot read {_short(text)}", "answer_unparsed", found.text
-        )
+        return Check(None, f"expected {_short(gold_text)}, cannot read {_short(text)}", "answer_unparsed", found.text)
     if len({number.value for number in numbers}) > 1 and any(same(gold, number) for number in numbers):
-        return Check(
-            None, f"expected {_short(gold_text)}, got several: {_short(text)}", "answer_ambiguous", found.text
-        )
+        return Check(None, f"expected {_short(gold_text)}, got several: {_short(text)}", "answer_ambiguous", found.text)
     return _decided(bool(numbers) and same(gold, numbers[0]), gold_text, found.text)
 
 
@@ -139,13 +125,9 @@ def _math(answer: str, reference: str, metadata: str | None) -> Check:
     if left and right:
         return _decided(same(left, right), gold, shown)
     if max(len(shown), len(gold)) > _LONGEST:
-        return Check(
-            None, f"an answer of {len(shown)} characters is not compared by math", "answer_unparsed", shown
-        )
-    prose = found.form == "whole" and not latex.is_expression(found.text)
-    said = (
-        found.text[-600:] if prose else latex.as_latex(found.text)
-    )  # in prose math-verify looks for the last expression
+        return Check(None, f"an answer of {len(shown)} characters is not compared by math", "answer_unparsed", shown)
+    prose = found.form in ("sentence", "marker", "whole") and not latex.is_expression(found.text)
+    said = found.text[-600:] if prose else latex.as_latex(found.text)  # in prose it looks for the expression
     return _from_reply(_math_reply(latex.as_latex(gold), said), gold, shown)
 
 
@@ -168,16 +150,12 @@ def _triple(reply: dict[str, Any]) -> tuple[float | None, str, str]:
 def _gym(answer: str, reference: str, metadata: str | None) -> Check:
     known = _gym_entry(metadata)
     if known is None:
-        return Check(
-            None, "reasoning-gym needs metadata {task, entry} and the prompt has none", "no_reference"
-        )
+        return Check(None, "reasoning-gym needs metadata {task, entry} and the prompt has none", "no_reference")
     task, entry = known
     found = final_answer(answer)
     readings = tuple(dict.fromkeys((found.text, found.block, answer.strip())))
     request = {"check": "reasoning-gym", "task": task, "entry": entry, "readings": readings}
-    return _from_reply(
-        _triple(check_process.shared.ask(request)), reference or "what the scorer accepts", found.text
-    )
+    return _from_reply(_triple(check_process.shared.ask(request)), reference or "what the scorer accepts", found.text)
 
 
 def _gym_entry(metadata: str | None) -> tuple[str, str] | None:
@@ -200,9 +178,7 @@ def _from_reply(reply: tuple[float | None, str, str], gold: str, got: str) -> Ch
     if score is None:
         return Check(None, f"expected {_short(gold)}, got {_short(got)}: {details}", code, got)
     check = _decided(score >= 1, gold, got)
-    return (
-        check if check.right or not score else Check(score, f"{check.details} (score {score:.2g})", None, got)
-    )
+    return check if check.right or not score else Check(score, f"{check.details} (score {score:.2g})", None, got)
 
 
 def _decided(right: bool, gold: str, got: str) -> Check:

@@ -75,9 +75,7 @@ def _starts(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     return begins
 
 
-def _word_hashes(
-    data: npt.NDArray[np.uint8], kinds: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp]
-) -> Hashes:
+def _word_hashes(data: npt.NDArray[np.uint8], kinds: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp]) -> Hashes:
     lengths = np.diff(np.append(starts, len(data)))
     place = np.arange(starts[0], len(data)) - np.repeat(starts, lengths)
     values = (data[starts[0] :].astype(np.uint64) + np.uint64(1)) * _POWERS[place % len(_POWERS)]

@@ -30,7 +30,8 @@ def _check(dataset: str, funnel: Mapping[str, Any], name: str, total: int, parts
     if total != sum(int(funnel[part]) for part in parts):
         sums = " + ".join(f"{part} {int(funnel[part])}" for part in parts)
         raise RunFailed(
-            f"the sums of {dataset} do not hold, {name} {total} is not {sums}: nothing was published; please report this line"
+            f"the sums of {dataset} do not hold, {name} {total} is not {sums}: "
+            "nothing was published; please report this line"
         )
 
 
@@ -38,8 +39,8 @@ def check_kept(dataset: str, judge_run: str, kept: int, found: int) -> None:
     """The traces that will be published or left out by name are exactly those the funnel counts as kept."""
     if kept != found:
         raise BadInput(
-            f"{dataset} keeps {kept} answers by its current judging, {judge_run} has {found}: judge again (`still judge`), "
-            "then publish"
+            f"{dataset} keeps {kept} answers by its current judging, {judge_run} has {found}: "
+            "judge again (`still judge`), then publish"
         )
 
 
@@ -47,11 +48,7 @@ def nothing_kept(dataset: str, funnel: Mapping[str, Any], reasons: Mapping[str, 
     """The error for a dataset without a kept row: what there was, and the reasons that took most of it."""
     top = ", ".join(f"{reason} {count}" for reason, count in list(reasons.items())[:3])
     answers = int(funnel["reused"]) + int(funnel["answered"])
-    why = (
-        f"{answers} answers, most lost to {top}"
-        if top
-        else f"{answers} answers of {int(funnel['wanted'])} wanted"
-    )
+    why = f"{answers} answers, most lost to {top}" if top else f"{answers} answers of {int(funnel['wanted'])} wanted"
     return BadInput(
         f"{dataset} has no kept row to publish: {why}; look at one with `still show`, or change the recipe's judge"
     )

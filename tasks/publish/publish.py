@@ -1,4 +1,6 @@
-"""Kept traces become an immutable version: the sums are checked, every prompt gets its side, the manifest is written last."""
+"""Kept traces become an immutable version: the sums are checked, every prompt gets its side, the manifest
+is written last.
+"""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -22,6 +24,12 @@ from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 from warehouse.locks import hold
 from warehouse.manifest import Manifest, load_manifest
+
+
+MEMORY = "1GB"
+"""What sorting and joining may hold before it goes to disk, however many rows there are; 100,000 rows need
+about 0.4 GB.
+"""
 
 
 @task(name="publish-version", task_run_name="publish {dataset}", cache_policy=NO_CACHE)
@@ -69,8 +77,8 @@ def summary(published: Published) -> str:
 def publish_kept(root: DataRoot, order: Order) -> Published:
     """Publish the kept traces of one judging as a new version, unless the latest version holds just that.
 
-    One publication of a dataset at a time. Killed at any moment, it leaves an unfinished folder that the next one removes,
-    or a finished version that the next one lists; the version never holds half.
+    One publication of a dataset at a time. Killed at any moment, it leaves an unfinished folder that the next
+    one removes, or a finished version that the next one lists; the version never holds half.
 
     Raises:
         BadInput: nothing is kept, simulated and real rows are mixed, the judging is out of date.
@@ -81,14 +89,14 @@ def publish_kept(root: DataRoot, order: Order) -> Published:
         remove_unfinished(root, order.dataset)
         adopted = adopt_unlisted(root, order.dataset, _listed(root, order.dataset), order.now)
         with closing(connect(root)) as connection:
+            root.scratch(order.run_id).parent.mkdir(parents=True, exist_ok=True)  # what does not fit goes there
+            connection.execute(f"set memory_limit = '{MEMORY}'")
             return _publish(root, connection, order, adopted)
 
 
 def _listed(root: DataRoot, dataset: str) -> list[str]:
     with closing(connect(root)) as connection:
-        found = all_rows(
-            connection, "select version from versions where dataset = $dataset", {"dataset": dataset}
-        )
+        found = all_rows(connection, "select version from versions where dataset = $dataset", {"dataset": dataset})
     return [row["version"] for row in found]
 
 
@@ -140,7 +148,9 @@ def _check_trainable(order: Order, selection: Selection) -> None:
 
 
 def _latest(root: DataRoot, connection: Connection, dataset: str) -> Manifest | None:
-    """The manifest of the dataset's latest version; BadInput if the version is listed and its files are gone."""
+    """The manifest of the dataset's latest version; BadInput if the version is listed and its files are
+    gone.
+    """
     sql = (
         "select version from versions where dataset = $dataset "
         "order by published_at desc, regexp_extract(version, '[0-9]+$')::bigint desc"

@@ -1,8 +1,8 @@
 """When two questions are the same, and when so near that they must sit on one side of a split (pure).
 
-The same: one `question_key`. Near: token 3-shingles with an exact Jaccard of at least 0.8 *and* the same multiset of
-numbers. Another number is another problem: of MATH questions that are 95 % alike, 94 % have different answers, so
-numbers are never folded, written as digits or as words.
+The same: one `question_key`. Near: token 3-shingles with an exact Jaccard of at least 0.8 *and* the same
+multiset of numbers. Another number is another problem: of MATH questions that are 95 % alike, 94 % have
+different answers, so numbers are never folded, written as digits or as words.
 """
 
 import hashlib
@@ -17,28 +17,35 @@ import numpy as np
 import numpy.typing as npt
 import rensa
 
-SHINGLE = (
-    3  # tokens: questions are short, and 5-grams of a 20-word question are mostly one edit away from none
-)
+SHINGLE = 3  # tokens: questions are short, and 5-grams of a 20-word question are mostly one edit away from none
 JACCARD = 0.8
 PERMUTATIONS, BANDS, ROWS = 125, 25, 5  # finds a pair at J = 0.8 with probability 0.9999, at 0.6 with 0.87
 SEED = 1
 
 CROWD = 20
-"""More questions than this in one bucket share a template, not a problem (AM-DeepSeek drops 20-grams seen over 20 times)."""
+"""More questions than this in one bucket share a template, not a problem (AM-DeepSeek drops 20-grams seen
+over 20 times).
+"""
 LARGEST = 100
-"""Questions in a cluster. Real near-duplicates come in twos and threes (GSM8K: one pair in 7,473); reasoning-gym's
-word-sorting, letter-jumble and word-reversal prompts chain to at most 37, propositional logic to 976 of 3,000."""
+"""Questions in a cluster. Real near-duplicates come in twos and threes (GSM8K: one pair in 7,473);
+reasoning-gym's word-sorting, letter-jumble and word-reversal prompts chain to at most 37, propositional
+logic to 976 of 3,000.
+"""
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _DIGITS = re.compile(r"\d+")
 _MARKS = {"<super>": "^", "<sub>": "_", "<fraction>": " "}
 _NUMBER_WORDS = frozenset(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion dozen "
-    "half third quarter fourth fifth sixth seventh eighth ninth tenth first second once twice thrice "
-    "single double triple quadruple halves thirds quarters".split()
-)
+    {
+        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+        "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+        "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
+        "hundred", "thousand", "million", "billion", "dozen",
+        "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+        "half", "halves", "thirds", "quarter", "quarters", "once", "twice", "thrice",
+        "single", "double", "triple", "quadruple",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,8 @@ class Question:
 def question_key(question: str) -> str:
     """Normalise a question: NFKC, case folded, white space folded; digits, letters and operators are kept.
 
-    White space around punctuation does not count ("2+2" is "2 + 2"); a superscript stays one ("2²" is "2^2", not "22").
+    White space around punctuation does not count ("2+2" is "2 + 2"); a superscript stays one ("2²" is "2^2",
+    not "22").
     """
     return " ".join(_TOKEN.findall(unicodedata.normalize("NFKC", _mark(question)).casefold()))
 
@@ -80,9 +88,7 @@ def numbers(key: str) -> Counter[str]:
 def shingles(key: str) -> frozenset[str]:
     """Cut a question key into overlapping runs of three tokens; a shorter question is one shingle."""
     tokens = key.split(" ")
-    return frozenset(
-        " ".join(tokens[start : start + SHINGLE]) for start in range(max(1, len(tokens) - SHINGLE + 1))
-    )
+    return frozenset(" ".join(tokens[start : start + SHINGLE]) for start in range(max(1, len(tokens) - SHINGLE + 1)))
 
 
 def is_near(key: str, other: str) -> bool:
@@ -94,10 +100,10 @@ def is_near(key: str, other: str) -> bool:
 
 
 def buckets(keys: Sequence[str]) -> npt.NDArray[np.uint64]:
-    """Give each key its 25 buckets: near questions share at least one, questions with other numbers share none."""
-    rows = rensa.RMinHash.digest_matrix_from_token_sets(
-        [shingles(key) for key in keys], PERMUTATIONS, SEED
-    ).to_rows()
+    """Give each key its 25 buckets: near questions share at least one, questions with other numbers share
+    none.
+    """
+    rows = rensa.RMinHash.digest_matrix_from_token_sets([shingles(key) for key in keys], PERMUTATIONS, SEED).to_rows()
     bands = np.asarray(rows, dtype=np.uint64).reshape(len(keys), BANDS, ROWS)
     mixed = np.tile(np.arange(BANDS, dtype=np.uint64), (len(keys), 1))
     mixed = _mix(mixed ^ np.array([_numbers_hash(key) for key in keys], dtype=np.uint64)[:, None])
@@ -125,7 +131,9 @@ class Clusters:
         self._parent: dict[str, str] = {}
 
     def consider(self, one: Question, other: Question) -> None:
-        """Join two questions if they are near; those that are in one cluster already are not compared again."""
+        """Join two questions if they are near; those that are in one cluster already are not compared
+        again.
+        """
         low, high = sorted((self._root(one.key_id), self._root(other.key_id)))
         if low != high and is_near(one.key, other.key):
             self._parent[low] = low
@@ -136,7 +144,8 @@ class Clusters:
     def linked(self) -> dict[str, str]:
         """Every linked question to its cluster, named by its smallest member.
 
-        A cluster of more than LARGEST questions is a template whose fillings chain; those stand for themselves.
+        A cluster of more than LARGEST questions is a template whose fillings chain; those stand for
+        themselves.
         """
         clusters = {key_id: self._root(key_id) for key_id in self._parent}
         sizes = Counter(clusters.values())

@@ -1,4 +1,6 @@
-"""Reading the warehouse for a publication: SQL files, batches of rows, and the connection's own temporary tables."""
+"""Reading the warehouse for a publication: SQL files, batches of rows, and the connection's own temporary
+tables.
+"""
 
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
@@ -28,15 +30,29 @@ def read_table(connection: Connection, sql: str, parameters: Mapping[str, Any] |
     return table
 
 
+def pages(connection: Connection, table: str, rows: int) -> Iterator[pa.Table]:
+    """Read a temporary table numbered from 1 by its column `n`, page by page; between pages the connection
+    is free.
+    """
+    total = one_row(connection, f"select count(*) as n from {table}")["n"]
+    for first in range(1, total + 1, rows):
+        page = {"first": first, "last": first + rows - 1}
+        yield read_table(connection, f"from {table} where n between $first and $last", page)
+
+
+def column(table: pa.Table, name: str) -> list[str]:
+    """A text column without nulls as a list."""
+    values: list[Any] = table[name].to_pylist()
+    return values
+
+
 def one_row(connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The row of a query that has exactly one, by column."""
     (row,) = all_rows(connection, sql, parameters)
     return row
 
 
-def all_rows(
-    connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None
-) -> list[dict[str, Any]]:
+def all_rows(connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """Every row of a small query, by column."""
     return list(read_table(connection, sql, parameters).to_pylist())
 

@@ -1,11 +1,12 @@
-"""From a kept trace and its prompt to the row that is published, in TRL's conversational prompt-completion format (pure).
+"""From a kept trace and its prompt to the row that is published, in TRL's conversational prompt-completion
+format (pure).
 
-The prompt is what a student will be asked with: the prompt's own messages under the recipe's system prompt and template,
-*without* the few-shot examples, which were there to steer the teacher. The completion is the teacher's answer with its
-reasoning, either in a field of its own or inside the content.
+The prompt is what a student will be asked with: the prompt's own messages under the recipe's system prompt
+and template, *without* the few-shot examples, which were there to steer the teacher. The completion is the
+teacher's answer with its reasoning, either in a field of its own or inside the content.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tasks.ask.render import render_messages
@@ -15,9 +16,9 @@ from tasks.publish.publication import Form
 Row = dict[str, Any]
 
 
-def student_prompt(messages: Sequence[Mapping[str, str]], ask: Ask) -> list[dict[str, str]]:
-    """The messages that a student sees: what the teacher saw, less the examples."""
-    return render_messages(messages, ask.model_copy(update={"examples": ()}))
+def student_wording(ask: Ask) -> Ask:
+    """How a student is asked: as the teacher was, less the examples."""
+    return ask.model_copy(update={"examples": ()})
 
 
 def completion(reasoning: str | None, answer: str, form: Form) -> list[Row]:
@@ -32,10 +33,10 @@ def inline(reasoning: str, answer: str) -> str:
     return f"<think>\n{reasoning}\n</think>\n\n{answer}"
 
 
-def published_row(kept: Mapping[str, Any], ask: Ask, form: Form) -> Row:
+def published_row(kept: Mapping[str, Any], wording: Ask, form: Form) -> Row:
     """One row of a train or validation shard, from the columns that `kept_rows.sql` selects."""
     return {
-        "prompt": student_prompt(kept["messages"], ask),
+        "prompt": render_messages(kept["messages"], wording),
         "completion": completion(kept["reasoning"], kept["answer"], form),
         "reasoning": kept["reasoning"] or None,
         "answer": kept["answer"],
@@ -50,9 +51,7 @@ def published_row(kept: Mapping[str, Any], ask: Ask, form: Form) -> Row:
     }
 
 
-def heldout_row(prompt: Mapping[str, Any], ask: Ask) -> Row:
+def heldout_row(prompt: Mapping[str, Any], wording: Ask) -> Row:
     """One row of the held-out shard: a prompt to ask a student, and what is needed to check its answer."""
     columns = ("prompt_id", "question", "reference", "verifier", "family", "metadata", "license")
-    return {"prompt": student_prompt(prompt["messages"], ask)} | {
-        column: prompt[column] for column in columns
-    }
+    return {"prompt": render_messages(prompt["messages"], wording)} | {column: prompt[column] for column in columns}

@@ -1,4 +1,6 @@
-"""What is in a version: the kept traces with their sides, in shards of one teacher and one set of terms each."""
+"""What is in a version: the kept traces with their sides, in shards of one teacher and one set of terms
+each.
+"""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +12,7 @@ import pyarrow as pa
 from tasks.ask.sampling import Ask
 from tasks.publish.publication import Form
 from tasks.publish.reading import Connection, all_rows, append, batches, create, one_row, statement
-from tasks.publish.rows import Row, heldout_row, published_row
+from tasks.publish.rows import Row, heldout_row, published_row, student_wording
 from tasks.right.gate import Admission
 from warehouse.errors import BadInput
 from warehouse.manifest import ContentDigest
@@ -54,10 +56,12 @@ class Slot:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a version will hold; the rows themselves are read again when they are needed, a batch at a time."""
+    """What a version will hold; the rows themselves are read again when they are needed, a batch at a
+    time.
+    """
 
     dataset: str
-    ask: Ask
+    wording: Ask
     form: Form
     groups: tuple[Group, ...]
     heldout_prompts: int
@@ -82,23 +86,23 @@ class Selection:
             shards = list(cut)
             for index, (group, first, last) in enumerate(shards):
                 name = shard_name(split, index, len(shards))
-                slots.append(
-                    Slot(name, split, group.teacher, group.terms_id, group.terms_sha256, first, last)
-                )
+                slots.append(Slot(name, split, group.teacher, group.terms_id, group.terms_sha256, first, last))
         if self.heldout_prompts:
             name = shard_name("heldout", 0, 1)
             slots.append(Slot(name, "heldout", None, None, None, 0, self.heldout_prompts - 1))
         return slots
 
     def stream(self, connection: Connection, of: Slot | Group) -> Iterator[Row]:
-        """Read the rows of a group, or the held-out prompts, in order; nothing else may run on the connection."""
+        """Read the rows of a group, or the held-out prompts, in order; nothing else may run on the
+        connection.
+        """
         if of.split == "heldout":
             for batch in batches(connection, statement("heldout_prompts"), {"dataset": self.dataset}):
-                yield from (heldout_row(prompt, self.ask) for prompt in batch.to_pylist())
+                yield from (heldout_row(prompt, self.wording) for prompt in batch.to_pylist())
             return
         parameters = {"side": of.split, "teacher": of.teacher, "terms_sha256": of.terms_sha256}
         for batch in batches(connection, statement("kept_rows"), parameters):
-            yield from (published_row(kept, self.ask, self.form) for kept in batch.to_pylist())
+            yield from (published_row(kept, self.wording, self.form) for kept in batch.to_pylist())
 
     def content_digest(self, connection: Connection) -> str:
         """Digest every row of every split, in order, however the rows will be cut into shards."""
@@ -125,17 +129,13 @@ def select(
     """
     create(connection, "admitted", _ADMITTED)
     admitted = [[a.teacher.name for a in admissions], [a.teacher.terms_sha256 for a in admissions]]
-    append(
-        connection, "admitted", pa.table([*admitted, [a.decision_id for a in admissions]], schema=_ADMITTED)
-    )
+    append(connection, "admitted", pa.table([*admitted, [a.decision_id for a in admissions]], schema=_ADMITTED))
     connection.execute(statement("publishable"), {"dataset": dataset, "judge_run": judge_run})
     groups = tuple(Group(**row) for row in all_rows(connection, _GROUPS))
     _check_not_mixed(dataset, groups)
-    heldout = one_row(
-        connection, f"select count(*) as n from ({statement('heldout_prompts')})", {"dataset": dataset}
-    )
+    heldout = one_row(connection, f"select count(*) as n from ({statement('heldout_prompts')})", {"dataset": dataset})
     left_out = {row["left_out"]: row["rows"] for row in all_rows(connection, _LEFT_OUT)}
-    return Selection(dataset, ask, form, groups, heldout["n"], left_out)
+    return Selection(dataset, student_wording(ask), form, groups, heldout["n"], left_out)
 
 
 _GROUPS = """

@@ -1,8 +1,8 @@
 """Which form of reasoning a student's chat template keeps, found out by rendering one and looking (pure).
 
-Many chat templates read `content` and drop a separate `reasoning_content` without a word; some keep the field; some cut
-even inlined reasoning away. Whatever a template drops never reaches the loss, so a version is published in the form that
-its student's template keeps.
+Many chat templates read `content` and drop a separate `reasoning_content` without a word; some keep the
+field; some cut even inlined reasoning away. Whatever a template drops never reaches the loss, so a version is
+published in the form that its student's template keeps.
 """
 
 import json
@@ -29,8 +29,9 @@ FORMS: tuple[Form, ...] = ("field", "inline")
 def choose_form(reasoning: Reasoning, chat_template: str | None) -> Form:
     """Say how a version should carry its reasoning.
 
-    `reasoning` is the recipe's word and `chat_template` the student's, if a student is known. Without one the answer to
-    'auto' is 'inline': text between <think> tags survives every template that prints `content`, a field does not.
+    `reasoning` is the recipe's word and `chat_template` the student's, if a student is known. Without one the
+    answer to 'auto' is 'inline': text between <think> tags survives every template that prints `content`, a
+    field does not.
 
     Raises:
         BadInput: the template drops the reasoning in the form that was asked for, or in both.
@@ -46,26 +47,23 @@ def choose_form(reasoning: Reasoning, chat_template: str | None) -> Form:
     )
     remedy = f"set publish.reasoning to {other}" if other else "give the student a template that prints it"
     tried = "in a field or inlined" if reasoning == "auto" else f"as {reasoning}"
-    raise BadInput(
-        f"the student's chat template drops the reasoning {tried}, so it would not be trained on: {remedy}"
-    )
+    raise BadInput(f"the student's chat template drops the reasoning {tried}, so it would not be trained on: {remedy}")
 
 
 def keeps_reasoning(chat_template: str, form: Form) -> bool:
-    """Render one answer and look for its reasoning, before the answer and after what the prompt alone renders to."""
+    """Render one answer and look for its reasoning, before the answer and after what the prompt alone
+    renders to.
+    """
     prompt = render(chat_template, _ASKED, add_generation_prompt=True)
     whole = render(chat_template, [*_ASKED, *completion(_REASONING, _ANSWER, form)])
-    start = next(
-        (i for i, (one, other) in enumerate(zip(prompt, whole, strict=False)) if one != other), len(prompt)
-    )
+    start = next((i for i, (one, other) in enumerate(zip(prompt, whole, strict=False)) if one != other), len(prompt))
     reasoning = whole.find(_REASONING, start)
     return 0 <= reasoning < whole.rfind(_ANSWER)
 
 
-def render(
-    chat_template: str, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool = False
-) -> str:
-    """Render messages as transformers does: sandboxed, with its filters and globals, and `thinking` as an alias.
+def render(chat_template: str, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool = False) -> str:
+    """Render messages as transformers does: sandboxed, with its filters and globals, and `thinking` as an
+    alias.
 
     Raises:
         BadInput: the template is not one, or refuses the messages.
@@ -90,9 +88,7 @@ def render(
             f"the student's chat template is not a template (line {error.lineno}: {error.message})"
         ) from error
     except TemplateError as error:
-        raise BadInput(
-            f"the student's chat template refuses a user's question with an answer: {error}"
-        ) from error
+        raise BadInput(f"the student's chat template refuses a user's question with an answer: {error}") from error
 
 
 def _aliased(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,7 +97,8 @@ def _aliased(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def template_of(folder: Path) -> str:
-    """Read the chat template of a model or tokenizer folder: `chat_template.jinja`, or `tokenizer_config.json`.
+    """Read the chat template of a model or tokenizer folder: `chat_template.jinja`, or
+    `tokenizer_config.json`.
 
     Raises:
         BadInput: the folder has none.
@@ -120,7 +117,9 @@ def template_of(folder: Path) -> str:
 
 
 class _Generation(Extension):
-    """`{% generation %} ... {% endgeneration %}` marks what an assistant wrote; rendering keeps it as it is."""
+    """`{% generation %} ... {% endgeneration %}` marks what an assistant wrote; rendering keeps it as it
+    is.
+    """
 
     tags = {"generation"}
 
@@ -136,9 +135,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
     )
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise
-    environment.globals["strftime_now"] = datetime(
-        2026, 1, 1, tzinfo=UTC
-    ).strftime  # only the reasoning is looked for
+    environment.globals["strftime_now"] = datetime(2026, 1, 1, tzinfo=UTC).strftime  # only the reasoning is looked for
     return environment
 
 

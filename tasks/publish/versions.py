@@ -1,9 +1,10 @@
 """Versions in the catalog and on disk: their names, what a killed publication left, and how one is recorded.
 
-A version is made in `shards/<dataset>/.tmp-<run>`, its manifest last; renaming that folder makes it exist, and one
-transaction then lists it. If the process dies in between, the version exists and is not listed: the next publication of
-the dataset finds the folder, checks it, and lists it as it is. It is never rewritten or removed, because somebody may have
-read it. A folder without a listed version that does not check out is left alone, and its name is not used again.
+A version is made in `shards/<dataset>/.tmp-<run>`, its manifest last; renaming that folder makes it exist,
+and one transaction then lists it. If the process dies in between, the version exists and is not listed: the
+next publication of the dataset finds the folder, checks it, and lists it as it is. It is never rewritten or
+removed, because somebody may have read it. A folder without a listed version that does not check out is left
+alone, and its name is not used again.
 """
 
 import logging
@@ -54,13 +55,13 @@ def folders(root: DataRoot, dataset: str) -> dict[str, Path]:
     home = root.version(dataset, UNFINISHED).parent
     if not home.exists():
         return {}
-    return {
-        path.name: path for path in sorted(home.iterdir()) if path.is_dir() and not path.name.startswith(".")
-    }
+    return {path.name: path for path in sorted(home.iterdir()) if path.is_dir() and not path.name.startswith(".")}
 
 
 def remove_unfinished(root: DataRoot, dataset: str) -> None:
-    """Remove what killed publications began; the dataset's publication lock is held, so nobody is writing there."""
+    """Remove what killed publications began; the dataset's publication lock is held, so nobody is writing
+    there.
+    """
     home = root.version(dataset, UNFINISHED).parent
     for path in sorted(home.glob(f"{UNFINISHED}*")):
         shutil.rmtree(path)
@@ -104,7 +105,9 @@ def part_name(version: str) -> str:
 
 
 def record_version(root: DataRoot, manifest: Manifest, parts: Iterable[DataFile], now: datetime) -> None:
-    """List a version, its shards, its rows and the sides it fixed, in one transaction that readers see at once."""
+    """List a version, its shards, its rows and the sides it fixed, in one transaction that readers see at
+    once.
+    """
     folder = folder_of(root, manifest.version)
     with transaction(root, now, publish="now") as store:
         store.add_files(list(parts))

@@ -1,4 +1,6 @@
-"""Writing a version: shards and card into an unfinished folder, the manifest last, then the name, then the catalog."""
+"""Writing a version: shards and card into an unfinished folder, the manifest last, then the name, then the
+catalog.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace

@@ -1,19 +1,23 @@
 """Planning: what is asked, what is not, and that planning twice is planning once. On a real warehouse."""
 
 import json
+import tracemalloc
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tasks.ask.plan import AskPlan, plan_asking
-from tasks.ask.prompts import PromptSource
+from tasks.ask.prompt_file import rows_of as rows_from
+from tasks.ask.prompt_file import write_prompt_file
+from tasks.ask.prompts import Prompt, PromptSource
 from tasks.ask.sampling import Ask, Sampling
 from tasks.ask.shares import rank_teachers
 from tasks.right.gate import Admission
@@ -99,9 +103,7 @@ class Line:
             for row in rows
             for number, outcome in enumerate(outcomes)
         ]
-        table = pa.Table.from_pylist(
-            [{name: row.get(name) for name in ATTEMPTS.names} for row in attempts], ATTEMPTS
-        )
+        table = pa.Table.from_pylist([{name: row.get(name) for name in ATTEMPTS.names} for row in attempts], ATTEMPTS)
         name = content_id(*(str(row) for row in attempts))
         with transaction(self.root, NOW) as changes:
             changes.add_files([write_part(self.root, "ledger", name, table, **names)])
@@ -151,9 +153,9 @@ def test_a_first_plan_asks_everything_in_batches_of_readable_names(line: Line) -
 def test_prompts_and_plan_are_in_the_warehouse_before_anything_is_asked(line: Line) -> None:
     plan = line.plan()
     warehouse = connect(line.root)
-    assert warehouse.execute("select question, source, source_row, license from prompts order by source_row").fetchall() == [
-        (f"What is {number}+{number}?", "p.jsonl", number + 1, "MIT") for number in range(3)
-    ]
+    assert warehouse.execute(
+        "select question, source, source_row, license from prompts order by source_row"
+    ).fetchall() == [(f"What is {number}+{number}?", "p.jsonl", number + 1, "MIT") for number in range(3)]
     assert warehouse.execute("select plan_id, wanted, is_current from store.plan").fetchall() == [
         (plan.plan_id, 6, True)
     ]
@@ -386,7 +388,11 @@ def test_an_empty_source_is_bad_input(line: Line) -> None:
 
 @pytest.mark.parametrize(
     ("shares", "message"),
-    [({}, "names no teacher"), ({"x": 1.0}, "'x' has not passed the gate"), ({"t": 0.0}, "is 0.0: it must be above 0")],
+    [
+        ({}, "names no teacher"),
+        ({"x": 1.0}, "'x' has not passed the gate"),
+        ({"t": 0.0}, "is 0.0: it must be above 0"),
+    ],
     ids=["none", "unknown", "zero"],
 )
 def test_shares_that_cannot_be_are_refused(line: Line, shares: dict[str, float], message: str) -> None:
@@ -398,3 +404,23 @@ def test_a_disk_that_cannot_be_written_fails_the_run_in_one_line(line: Line) -> 
     (line.root.path / ".scratch").write_text("a file where a folder should be")
     with pytest.raises(RunFailed, match=r"cannot write .*\.scratch/run-1"):
         line.plan()
+
+
+def test_prompts_stream_to_disk_whatever_their_number(tmp_path: Path) -> None:
+    def prompts(rows: int) -> Iterator[Prompt]:
+        for number in range(rows):
+            question = f"question {number} " + "x" * 1000
+            messages = ({"role": "user", "content": question},)
+            yield Prompt(str(number), question, messages, None, "none", None, None, "s", number + 1, "MIT")
+
+    def peak(rows: int) -> int:
+        tracemalloc.start()
+        file = write_prompt_file(prompts(rows), tmp_path / "prompts.parquet")
+        mask = np.ones(file.rows, dtype=np.bool_)
+        assert sum(1 for _ in rows_from(file, mask, ["prompt_id", "messages"])) == rows
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(10)  # what is imported and cached once
+    assert peak(12_288) < 1.5 * peak(3_072), "four times the rows, the same peak"

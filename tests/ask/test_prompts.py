@@ -78,6 +78,9 @@ def test_datasets_folders_load_whether_saved_or_loadable(tmp_path: Path) -> None
         assert len(read(tmp_path, name, options={"split": "test"})) == 1
         with pytest.raises(BadInput, match=r"no split 'dev': set prompts.options.split to one of \['test'"):
             read(tmp_path, name, options={"split": "dev"})
+    (card / "train-00000-of-00001.parquet").write_bytes(b"hello")
+    with pytest.raises(BadInput, match="card .*cannot be read|card does not load"):
+        read(tmp_path, "card")
     with pytest.raises(BadInput, match=r"options \['splt'\] mean nothing"):
         read(tmp_path, "both", options={"splt": "test"})
 
@@ -194,9 +197,21 @@ BAD_ROWS = {
     "null-question": ({"q": None, "a": "1"}, {}, r"one\.jsonl:1: 'q' is empty"),
     "question-is-a-number": ({"q": 5, "a": "1"}, {}, r"one\.jsonl:1: 'q' is a number: prompt must be text"),
     "reference-is-a-list": ({"q": "?", "a": ["1"]}, {}, r"one\.jsonl:1: 'a' is a list: a reference is text"),
-    "reference-is-a-truth": ({"q": "?", "a": True}, {}, r"one\.jsonl:1: 'a' is a boolean: a reference is text"),
-    "reference-needed": ({"q": "?", "a": None}, {"verifier": "math"}, r"one\.jsonl:1: no reference, .* 'math' needs"),
-    "no-metadata": ({"q": "?", "a": "1"}, {"verifier": "reasoning-gym"}, r"one\.jsonl:1: no metadata \{task, entry\}"),
+    "reference-is-a-truth": (
+        {"q": "?", "a": True},
+        {},
+        r"one\.jsonl:1: 'a' is a boolean: a reference is text",
+    ),
+    "reference-needed": (
+        {"q": "?", "a": None},
+        {"verifier": "math"},
+        r"one\.jsonl:1: no reference, .* 'math' needs",
+    ),
+    "no-metadata": (
+        {"q": "?", "a": "1"},
+        {"verifier": "reasoning-gym"},
+        r"one\.jsonl:1: no metadata \{task, entry\}",
+    ),
 }
 
 
@@ -214,13 +229,23 @@ BAD_MESSAGES: dict[str, tuple[Any, str]] = {
     "empty": ([], "is not a list of messages"),
     "not-json": ("hello", "is text that is not JSON"),
     "not-an-object": (["hello"], "message 1 is not an object"),
-    "role": ([{"role": "human", "content": "?"}], "message 1 has role 'human': known are system, user, assistant"),
+    "role": (
+        [{"role": "human", "content": "?"}],
+        "message 1 has role 'human': known are system, user, assistant",
+    ),
     "no-content": ([{"role": "user"}], "message 1 has no text"),
     "parts": ([{"role": "user", "content": [{"type": "text", "text": "?"}]}], "message 1 has no text"),
     "tools": ([{"role": "user", "content": "?", "tool_calls": [1]}], "message 1 has 'tool_calls'"),
-    "last": ([{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}], "ends with .* 'assistant'"),
+    "last": (
+        [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}],
+        "ends with .* 'assistant'",
+    ),
     "late-system": (
-        [{"role": "user", "content": "?"}, {"role": "system", "content": "!"}, {"role": "user", "content": "?"}],
+        [
+            {"role": "user", "content": "?"},
+            {"role": "system", "content": "!"},
+            {"role": "user", "content": "?"},
+        ],
         "system message at place 2",
     ),
 }
@@ -291,7 +316,10 @@ BAD_SOURCES: dict[str, tuple[dict[str, Any], str]] = {
     "pattern": ({"reference_pattern": "("}, "is no regular expression"),
     "seed": ({"seed": 3}, "seed means nothing"),
     "endless": ({"source": "reasoning-gym:chain_sum"}, "never ends: set limit"),
-    "generator-columns": ({"source": "reasoning-gym:x", "limit": 1, "columns": COLUMNS}, "columns mean nothing"),
+    "generator-columns": (
+        {"source": "reasoning-gym:x", "limit": 1, "columns": COLUMNS},
+        "columns mean nothing",
+    ),
 }
 
 

@@ -34,7 +34,10 @@ def test_a_question_gets_system_examples_and_template() -> None:
 
 def test_a_system_prompt_of_the_row_replaces_the_recipes() -> None:
     own = prompt(("system", "Own."), ("user", "2+2"))
-    assert messages_of(own, Ask(system="Be brief.", template="[{prompt}]")) == [("system", "Own."), ("user", "[2+2]")]
+    assert messages_of(own, Ask(system="Be brief.", template="[{prompt}]")) == [
+        ("system", "Own."),
+        ("user", "[2+2]"),
+    ]
 
 
 def test_a_conversation_is_sent_as_it_is_after_the_system_prompt_it_lacks() -> None:
@@ -151,7 +154,11 @@ requests = st.fixed_dictionaries(
 
 def key(asked: dict[str, Any]) -> str:
     body = render(
-        prompt(("user", asked["question"])), asked["ask"], asked["sampling"], asked["model"], asked["sample_index"]
+        prompt(("user", asked["question"])),
+        asked["ask"],
+        asked["sampling"],
+        asked["model"],
+        asked["sample_index"],
     )
     return request_key(asked["model"], asked["revision"], asked["route"], body, asked["sample_index"])
 

@@ -121,17 +121,13 @@ def test_usage_counts_reasoning_tokens_within_the_completion() -> None:
     assert read_reply(200, {}, body({"content": "x"}, usage=usage), AT).usage == Usage(9, 50, 40)
 
 
-@pytest.mark.parametrize(
-    "usage", [None, {}, {"prompt_tokens": 3}, {"prompt_tokens": "3", "completion_tokens": -1}]
-)
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": 3}, {"prompt_tokens": "3", "completion_tokens": -1}])
 def test_usage_that_is_missing_or_odd_is_unknown(usage: object) -> None:
     assert read_reply(200, {}, body({"content": "x"}, usage=usage), AT).usage is None
 
 
 def test_served_model_fingerprint_and_request_id_are_kept() -> None:
-    reply = read_reply(
-        200, {"x-request-id": "r-1"}, body({"content": "x"}, system_fingerprint="fp", id="c-1"), AT
-    )
+    reply = read_reply(200, {"x-request-id": "r-1"}, body({"content": "x"}, system_fingerprint="fp", id="c-1"), AT)
     assert (reply.served_model, reply.system_fingerprint, reply.request_id) == ("m-1", "fp", "r-1")
 
 
@@ -150,9 +146,7 @@ def test_served_model_fingerprint_and_request_id_are_kept() -> None:
         ({}, None),
     ],
 )
-def test_retry_after_is_read_in_seconds_milliseconds_and_dates(
-    headers: dict[str, str], seconds: float | None
-) -> None:
+def test_retry_after_is_read_in_seconds_milliseconds_and_dates(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers, AT) == seconds
 
 

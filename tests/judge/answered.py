@@ -55,37 +55,72 @@ class Answered:
 
     def identity(self) -> dict[str, object]:
         return {
-            "teacher": self.teacher, "route": "own", "teacher_model": self.teacher, "teacher_revision": None, "terms_id": "terms",
-            "terms_sha256": f"terms of {self.teacher}", "decision_id": "decision", "simulated": False,
-        }  # fmt: skip
+            "teacher": self.teacher,
+            "route": "own",
+            "teacher_model": self.teacher,
+            "teacher_revision": None,
+            "terms_id": "terms",
+            "terms_sha256": f"terms of {self.teacher}",
+            "decision_id": "decision",
+            "simulated": False,
+        }
 
     def prompt(self) -> dict[str, object]:
         return {
-            "prompt_id": self.prompt_id, "question": self.question, "messages": [{"role": "user", "content": self.question}],
-            "reference": self.reference, "verifier": self.verifier, "metadata": self.metadata, "source": "made", "source_row": 1,
+            "prompt_id": self.prompt_id,
+            "question": self.question,
+            "messages": [{"role": "user", "content": self.question}],
+            "reference": self.reference,
+            "verifier": self.verifier,
+            "metadata": self.metadata,
+            "source": "made",
+            "source_row": 1,
             "license": "MIT",
-        }  # fmt: skip
+        }
 
     def planned(self) -> dict[str, object]:
         return {
-            "plan_id": PLAN, "dataset": DATASET, "request_key": self.request_key, "prompt_id": self.prompt_id,
-            "sample_index": self.sample, "teacher": self.teacher, "max_tokens": 2048,
-        }  # fmt: skip
+            "plan_id": PLAN,
+            "dataset": DATASET,
+            "request_key": self.request_key,
+            "prompt_id": self.prompt_id,
+            "sample_index": self.sample,
+            "teacher": self.teacher,
+            "max_tokens": 2048,
+        }
 
     def attempt(self) -> dict[str, object]:
         return self.identity() | {
-            "attempt_id": self.attempt_id, "request_key": self.request_key, "prompt_id": self.prompt_id, "sample_index": self.sample,
-            "dataset": self.asked_by, "run_id": "run-1", "state": self.state, "outcome": self.outcome if self.state == "paid" else "timeout",
-            "max_tokens": 2048, "sent_at": NOW, "received_at": NOW + timedelta(seconds=1),
-        }  # fmt: skip
+            "attempt_id": self.attempt_id,
+            "request_key": self.request_key,
+            "prompt_id": self.prompt_id,
+            "sample_index": self.sample,
+            "dataset": self.asked_by,
+            "run_id": "run-1",
+            "state": self.state,
+            "outcome": self.outcome if self.state == "paid" else "timeout",
+            "max_tokens": 2048,
+            "sent_at": NOW,
+            "received_at": NOW + timedelta(seconds=1),
+        }
 
     def trace(self) -> dict[str, object]:
         return self.identity() | {
-            "trace_id": self.trace_id, "attempt_id": self.attempt_id, "request_key": self.request_key, "prompt_id": self.prompt_id,
-            "sample_index": self.sample, "run_id": "run-1", "outcome": self.outcome, "reasoning": self.reasoning,
-            "answer": self.answer, "content": self.answer, "finish_reason": self.finish_reason, "max_tokens": 2048,
-            "received_at": NOW + timedelta(seconds=1), "text_hash": content_id("text", self.reasoning, self.answer),
-        }  # fmt: skip
+            "trace_id": self.trace_id,
+            "attempt_id": self.attempt_id,
+            "request_key": self.request_key,
+            "prompt_id": self.prompt_id,
+            "sample_index": self.sample,
+            "run_id": "run-1",
+            "outcome": self.outcome,
+            "reasoning": self.reasoning,
+            "answer": self.answer,
+            "content": self.answer,
+            "finish_reason": self.finish_reason,
+            "max_tokens": 2048,
+            "received_at": NOW + timedelta(seconds=1),
+            "text_hash": content_id("text", self.reasoning, self.answer),
+        }
 
 
 def fill(root: DataRoot, answers: Sequence[Answered], name: str = "0") -> None:
@@ -101,9 +136,14 @@ def fill(root: DataRoot, answers: Sequence[Answered], name: str = "0") -> None:
     with transaction(root, NOW, publish="now") as changes:
         changes.add_files(files)
         plan = {
-            "plan_id": PLAN, "dataset": DATASET, "run_id": "run-1", "recipe_sha256": "0", "wanted": len(answers), "planned_at": NOW,
+            "plan_id": PLAN,
+            "dataset": DATASET,
+            "run_id": "run-1",
+            "recipe_sha256": "0",
+            "wanted": len(answers),
+            "planned_at": NOW,
             "is_current": True,
-        }  # fmt: skip
+        }
         changes.insert("plan", [plan])
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from simulated import SimulatedTeacher
 from still import Place, sums, wait_until
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from simulated import SimulatedTeacher
 from tasks.right.registry import load_teachers, shipped_teachers
 from warehouse.errors import BadInput
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -131,22 +132,24 @@ def test_near_questions_share_a_side(data_root: DataRoot) -> None:
 
 
 def test_train_rows_whose_cluster_reaches_into_validation_are_left_out_and_said(data_root: DataRoot) -> None:
-    """Two questions too far apart to be near, on two sides, and then a third between them."""
-    ends = [LONG.format(who="Ada Augusta", count=n, where=w) for n in range(40) for w in ("the bag", "her own little hand")]
-    middle = [LONG.format(who="Ada Augusta", count=n, where="the hand") for n in range(40)]
-    far = [text.replace("rainy afternoon", "sunny day").replace("Ada Augusta", "Ada") for text in ends[1::2]]
-    first = judged(data_root, [Answer(text, "None.", "0") for text in ends[::2] + far]).published()
-    numbers = {side: {q.split("has ")[1].split()[0] for q in questions_of(first.folder, side)} for side in ("train", "validation")}
-    split_pairs = numbers["train"] & numbers["validation"]
-    assert split_pairs, "some pair has to be on two sides for this test to mean anything"
-    bridged = [Answer(text, "None.", "0") for text in ends[::2] + far + middle + ends[1::2]]
-    second = judged(data_root, bridged, turn="2").published()
+    """Questions too far apart to be near (Jaccard 0.78), on two sides here and there; then the ones between them."""
+    words = " ".join(f"word{chr(97 + n)}" for n in range(26))
+    short = [f"{n} {words}" for n in range(40)]
+    middle = [f"{text} and three more words" for text in short]
+    long = [f"{text} and some other words" for text in middle]
+    ends = [Answer(text, "So.", "0") for text in short + long]
+    first = judged(data_root, ends).with_(publish=Publish(validation_fraction=0.5)).published()
+    on = {side: Counter(q.split()[0] for q in questions_of(first.folder, side)) for side in ("train", "validation")}
+    torn = on["train"].keys() & on["validation"].keys()
+    assert torn
+
+    second = judged(data_root, ends + [Answer(text, "So.", "0") for text in middle], turn="2").published()
+    on = {side: Counter(q.split()[0] for q in questions_of(second.folder, side)) for side in ("train", "validation")}
+    assert not on["train"].keys() & on["validation"].keys()
+    assert {on["validation"][number] for number in torn} == {2}  # what was there, and the one between
     counts = load_manifest(Path(second.folder)).counts
-    assert second.merged_across_sides == counts.merged_across_sides
-    assert counts.kept == counts.published + counts.merged_across_sides + counts.not_admitted
-    after = {side: {q.split("has ")[1].split()[0] for q in questions_of(second.folder, side)} for side in ("train", "validation")}
-    assert second.merged_across_sides > 0
-    assert len(after["train"] & after["validation"]) < len(split_pairs)
+    assert second.merged_across_sides == counts.merged_across_sides == len(torn)
+    assert counts.kept == counts.published + counts.merged_across_sides == 120
 
 
 def test_simulated_and_real_rows_never_share_a_version(data_root: DataRoot) -> None:

@@ -1,7 +1,7 @@
 """The row that is published."""
 
 from tasks.ask.sampling import Ask, Example
-from tasks.publish.rows import completion, inline, published_row, student_prompt
+from tasks.publish.rows import completion, inline, published_row, student_wording
 
 ASK = Ask(system="Think first.", template="Q: {prompt}", examples=(Example(prompt="1+1", answer="2"),))
 KEPT = {
@@ -20,7 +20,7 @@ KEPT = {
 
 
 def test_the_student_is_asked_in_the_recipes_words_without_its_examples() -> None:
-    assert student_prompt(KEPT["messages"], ASK) == [
+    assert published_row(KEPT, student_wording(ASK), "inline")["prompt"] == [
         {"role": "system", "content": "Think first."},
         {"role": "user", "content": "Q: 2+2"},
     ]

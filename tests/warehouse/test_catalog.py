@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,7 +73,9 @@ def test_inserting_a_key_again_leaves_the_first_row(data_root: DataRoot) -> None
         ("run", {"run_id": "1", "color": 1}, "store.run has no column color"),
     ],
 )
-def test_an_unknown_table_or_column_is_named(data_root: DataRoot, table: str, row: dict[str, object], message: str) -> None:
+def test_an_unknown_table_or_column_is_named(
+    data_root: DataRoot, table: str, row: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message), transaction(data_root, NOW) as catalog:
         catalog.insert(table, [row])
 
@@ -83,7 +86,10 @@ def test_a_listed_part_never_changes(data_root: DataRoot) -> None:
         catalog.add_files([file])
         catalog.add_files([file])
     changed = dataclasses.replace(file, sha256="0" * 64)
-    with pytest.raises(RunFailed, match="prompts/one.parquet was listed with other content"), transaction(data_root, NOW) as catalog:
+    with (
+        pytest.raises(RunFailed, match="prompts/one.parquet was listed with other content"),
+        transaction(data_root, NOW) as catalog,
+    ):
         catalog.add_files([changed])
 
 
@@ -100,8 +106,15 @@ def test_publishing_soon_waits_two_seconds_and_a_skipped_one_is_made_up_for(data
     assert run_ids(snapshot(data_root)) == ["1", "2", "3", "4", "5"]
 
 
-@pytest.mark.parametrize("look", [connect, fresh_snapshot, lambda root: (publish(root), snapshot(root))[1]])
-def test_whoever_looks_sees_what_was_committed_and_not_yet_published(data_root: DataRoot, look) -> None:  # type: ignore[no-untyped-def]
+def publish_and_look(root: DataRoot) -> duckdb.DuckDBPyConnection:
+    publish(root)
+    return snapshot(root)
+
+
+@pytest.mark.parametrize("look", [connect, fresh_snapshot, publish_and_look])
+def test_whoever_looks_sees_what_was_committed_and_not_yet_published(
+    data_root: DataRoot, look: Callable[[DataRoot], duckdb.DuckDBPyConnection]
+) -> None:
     for run_id in ("1", "2"):
         with transaction(data_root, NOW, clock=lambda: 1000.0) as catalog:
             add_run(catalog, run_id)
@@ -145,7 +158,10 @@ def test_a_root_that_has_moved_reads_right_before_and_after_a_publication(data_r
     for _ in range(2):
         with closing(connect(moved)) as connection:
             assert connection.execute("select question from kept order by 1").fetchall()[0] == ("What is 1 + 1?",)
-            assert connection.execute("select wanted, kept from funnel order by 1 desc").fetchall()[0] == (6, 2)
+            assert connection.execute("select wanted, kept from funnel order by 1 desc").fetchall()[0] == (
+                6,
+                2,
+            )
             assert ("kept",) in connection.execute("show tables").fetchall()
         publish(moved)
     with closing(duckdb.connect(str(moved.warehouse), read_only=True)) as plain:
@@ -181,9 +197,9 @@ def test_the_published_file_is_read_only_and_a_stray_log_beside_it_is_removed(da
 
 
 def test_a_stuck_commit_is_busy_and_names_its_holder(data_root: DataRoot) -> None:
-    with transaction(data_root, NOW), pytest.raises(Busy, match=f"held by pid {os.getpid()} on .* since 2026-11-21"):
-        with transaction(data_root, NOW, wait=0.1):
-            pass
+    me = f"held by pid {os.getpid()} on .* since 2026-11-21"
+    with transaction(data_root, NOW), pytest.raises(Busy, match=me), transaction(data_root, NOW, wait=0.1):
+        pass
 
 
 OPEN_BY_HAND = """
@@ -217,6 +233,9 @@ def test_a_path_that_cannot_be_a_data_root_is_bad_input(tmp_path: Path, name: st
 
 def test_a_catalog_that_is_no_catalog_is_bad_input(data_root: DataRoot) -> None:
     data_root.catalog.write_text("not a database " * 1000)
-    with pytest.raises(BadInput, match=r"cannot open .*catalog\.duckdb") as caught, transaction(data_root, NOW):
+    with (
+        pytest.raises(BadInput, match=r"cannot open .*catalog\.duckdb") as caught,
+        transaction(data_root, NOW),
+    ):
         pass
     assert "\n" not in str(caught.value)

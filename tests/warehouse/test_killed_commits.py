@@ -1,4 +1,4 @@
-"""`kill -9`, and a full disk, at every step of a commit: what was committed stays, and the next one repairs the rest."""
+"""`kill -9`, or a full disk, at every step of a commit: what is committed stays, the next one repairs."""
 
 import random
 import subprocess
@@ -27,12 +27,13 @@ def strike(event, arguments):
     if event == when.split(":")[0] and str(arguments[event == "os.rename"]).endswith(when.split(":")[1]):
         os.kill(os.getpid(), signal.SIGKILL)
 
-row = {"dataset": "sums", "flow": "distill", "started_at": datetime(2026, 11, 21, tzinfo=UTC), "state": "running"}
-with transaction(root, datetime(2026, 11, 21, tzinfo=UTC), publish="now") as catalog:
+now = datetime(2026, 11, 21, tzinfo=UTC)
+row = {"dataset": "sums", "flow": "distill", "started_at": now, "state": "running"}
+with transaction(root, now, publish="now") as catalog:
     catalog.insert("run", [{"run_id": "committed before", **row}])
 print("committed", flush=True)
 sys.addaudithook(strike)
-with transaction(root, datetime(2026, 11, 21, tzinfo=UTC), publish="now") as catalog:
+with transaction(root, now, publish="now") as catalog:
     catalog.insert("run", [{"run_id": "struck", **row}])
 print("survived", flush=True)
 """
@@ -94,7 +95,10 @@ def test_commits_killed_at_seeded_moments_lose_nothing_that_was_acknowledged(dat
         time.sleep(rng.uniform(0.0, 0.4))
         process.kill()
         rest, _ = process.communicate()
-        acknowledged += [first.strip(), *(line for line in rest.splitlines() if len(line) == len(first.strip()))]
+        acknowledged += [
+            first.strip(),
+            *(line for line in rest.splitlines() if len(line) == len(first.strip())),
+        ]
         found = run_ids(data_root)
         assert set(acknowledged) <= set(found)
         assert len(found) <= len(acknowledged) + round_number + 1  # at most one a kill was committed and not said
@@ -124,7 +128,8 @@ with transaction(root, now, publish="now") as catalog:
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 try:
     with transaction(root, now, publish="now") as catalog:
-        catalog.insert("run", [{**row, "run_id": f"after {n}", "recipe": '"' + f"{n:09}" * 30 + '"'} for n in range(30000)])
+        long = ['"' + f"{n:09}" * 30 + '"' for n in range(30000)]
+        catalog.insert("run", [{**row, "run_id": str(n), "recipe": text} for n, text in enumerate(long)])
 except RunFailed as error:
     print(error)
 """

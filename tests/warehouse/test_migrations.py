@@ -1,4 +1,4 @@
-"""Migrations run once, in order, each whole or not at all; what is newer or was edited stops with one line."""
+"""Migrations run once, in order, each whole or not at all; what is newer or edited stops with one line."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -32,7 +32,9 @@ def test_each_migration_runs_once_and_in_order(connection: duckdb.DuckDBPyConnec
     assert connection.execute("select * from store.one").fetchall() == [(1, None)]
 
 
-def test_a_migration_that_fails_leaves_nothing_and_the_earlier_ones_stay(connection: duckdb.DuckDBPyConnection) -> None:
+def test_a_migration_that_fails_leaves_nothing_and_the_earlier_ones_stay(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     with pytest.raises(duckdb.CatalogException):
         migrate(connection, (FIRST, SECOND, BROKEN), "here", NOW)
     assert list(applied_migrations(connection)) == ["0001_first", "0002_second"]

@@ -1,4 +1,4 @@
-"""A part is whole, fits its schema, has the same bytes for the same rows, and leaves nothing behind when it fails."""
+"""A part is whole, fits its schema, has equal bytes for equal rows, and leaves nothing when it fails."""
 
 import hashlib
 import subprocess
@@ -29,7 +29,12 @@ def test_a_part_reads_back_and_its_record_says_what_it_is(data_root: DataRoot) -
     file = write_part(data_root, "prompts", "sums/one", rows, dataset="sums", segment_id="segment-1")
     path = data_root.path / file.path
     assert file.path == "prompts/sums/one.parquet"
-    assert (file.rows, file.bytes, file.dataset, file.segment_id) == (3, path.stat().st_size, "sums", "segment-1")
+    assert (file.rows, file.bytes, file.dataset, file.segment_id) == (
+        3,
+        path.stat().st_size,
+        "sums",
+        "segment-1",
+    )
     assert file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert pq.read_table(path).equals(rows)
     assert left(data_root, "prompts") == ["one.parquet"]
@@ -75,7 +80,9 @@ def test_rewriting_a_name_gives_the_same_record(data_root: DataRoot) -> None:
         pytest.param(prompts(1).drop_columns(["license"]), "license is missing", id="missing"),
         pytest.param(prompts(1).append_column("more", [["x"]]), "more is not a column", id="unknown"),
         pytest.param(
-            prompts(1).set_column(8, "source_row", pa.array([1], pa.int32())), "source_row is int32, not int64", id="type"
+            prompts(1).set_column(8, "source_row", pa.array([1], pa.int32())),
+            "source_row is int32, not int64",
+            id="type",
         ),
         pytest.param(prompts(1).select(PROMPTS.names[::-1]), "not in the order", id="order"),
     ],

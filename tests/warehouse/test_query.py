@@ -1,8 +1,7 @@
 """`still sql` and `still show`: rows for a right question, one line for a wrong one."""
 
-import pyarrow as pa
 import pytest
-from small_warehouse import small_root, trace, write, NOW
+from small_warehouse import NOW, small_root, trace, write
 
 from warehouse.catalog import transaction
 from warehouse.errors import BadInput
@@ -30,7 +29,7 @@ def test_several_statements_give_the_last_ones_rows(small: DataRoot) -> None:
 
 @pytest.mark.parametrize("sql", ["", "set threads = 1"])
 def test_a_statement_without_rows_gives_an_empty_table(small: DataRoot, sql: str) -> None:
-    assert run_query(small, sql).equals(pa.table({}))
+    assert run_query(small, sql).num_rows == 0
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ def columns(root: DataRoot) -> list[str]:
     found = ask(
         root,
         "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'main' "
-        "and table_name in (select view_name from duckdb_views() where not internal) order by table_name, column_index",
+        "and table_name in (select view_name from duckdb_views() where not internal) "
+        "order by table_name, column_index",
     )
     return [" ".join(map(str, row)) for row in found]
 
@@ -77,7 +78,10 @@ def test_views_over_no_files_have_the_same_columns_and_types(data_root: DataRoot
 
 def test_every_view_and_every_column_says_what_it_is(data_root: DataRoot) -> None:
     small_root(data_root)
-    bare = ask(data_root, "select view_name from duckdb_views() where schema_name = 'main' and not internal and comment is null")
+    bare = ask(
+        data_root,
+        "select view_name from duckdb_views() where schema_name = 'main' and not internal and comment is null",
+    )
     bare += ask(
         data_root,
         "select table_name, column_name from duckdb_columns() where schema_name = 'main' and comment is null "
@@ -89,7 +93,7 @@ def test_every_view_and_every_column_says_what_it_is(data_root: DataRoot) -> Non
 def test_funnel_accounts_for_every_row(data_root: DataRoot) -> None:
     small_root(data_root)
     assert ask(data_root, "select * exclude (plan_id, judge_run) from funnel order by dataset") == [
-        # dataset, wanted, reused, answered, failed, maybe_paid, not_asked, kept, rejected, undecided, quarantined, unjudged
+        # wanted: reused, answered, failed, maybe_paid, not_asked; kept, rejected, undecided, ..., unjudged
         ("echo", 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1),
         ("sums", 6, 0, 3, 1, 1, 1, 2, 1, 0, 0, 0),
     ]
@@ -109,10 +113,17 @@ def test_an_old_plan_wants_nothing(data_root: DataRoot) -> None:
 def test_a_truncated_answer_is_wanted_again_once_the_cap_is_raised(data_root: DataRoot) -> None:
     tables = {"plan": [plan("sums", 1)]}
     cut = {"outcome": "truncated", "max_tokens": 50}
-    parts = {"plans": [planned("sums", "1")], "ledger": [attempt("sums", "1", **cut)], "traces": [trace("1", **cut)]}
+    parts = {
+        "plans": [planned("sums", "1")],
+        "ledger": [attempt("sums", "1", **cut)],
+        "traces": [trace("1", **cut)],
+    }
     store(data_root, parts, tables)
     assert statuses(data_root) == ["not_asked"]
-    again = {"ledger": [attempt("sums", "1", 1, outcome="truncated")], "traces": [trace("1", 1, outcome="truncated")]}
+    again = {
+        "ledger": [attempt("sums", "1", 1, outcome="truncated")],
+        "traces": [trace("1", 1, outcome="truncated")],
+    }
     store(data_root, again, name="two")
     assert ask(data_root, "select status, trace_id, attempts from wanted") == [
         ("answered", content_id("trace", "1", 1), 2)
@@ -208,8 +219,8 @@ def test_spend_holds_maybe_paid_at_its_worst_and_counts_what_has_no_price(data_r
     small_root(data_root)
     free = attempt("sums", "6", 60 * 24, cost_usd=None)
     store(data_root, {"ledger": [free]}, name="later")
-    wanted = "day::varchar, requests, paid, failed, maybe_paid, usd, unpriced, maybe_paid_worst_tokens, maybe_paid_worst_usd"
-    assert ask(data_root, f"select {wanted} from spend order by day") == [
+    counts = "requests, paid, failed, maybe_paid, usd, unpriced, maybe_paid_worst_tokens, maybe_paid_worst_usd"
+    assert ask(data_root, f"select day::varchar, {counts} from spend order by day") == [
         ("2026-11-21", 5, 3, 1, 1, 0.75, 0, 110, 1.0),
         ("2026-11-22", 1, 1, 0, 0, 0.0, 1, 0, 0.0),
     ]
@@ -219,8 +230,8 @@ def test_lineage_walks_both_ways(data_root: DataRoot) -> None:
     small_root(data_root)
     forth = ask(
         data_root,
-        "select version, shard, row_index, trace_id, attempt_id, decision_id, weights_license, reviewed_by from lineage "
-        "where student_run_id = 'student-1'",
+        "select version, shard, row_index, trace_id, attempt_id, decision_id, weights_license, reviewed_by "
+        "from lineage where student_run_id = 'student-1'",
     )
     first = content_id("trace", "1", 0)
     assert forth == [
@@ -237,7 +248,7 @@ def test_lineage_walks_both_ways(data_root: DataRoot) -> None:
     ]
     back = ask(
         data_root,
-        f"select distinct student_run_id from lineage where terms_sha256 = '{TERMS}' and student_run_id is not null",
+        f"select distinct student_run_id from lineage where terms_sha256 = '{TERMS}' and version is not null",
     )
     assert back == [("student-1",)]
     assert ask(data_root, "select count(*) from lineage where version is null") == [(2,)]

@@ -1,28 +1,19 @@
 -- Pairs of questions that share a bucket, unless a crowd shares it: then the bucket is of a template, not of a problem.
-with bucketed as (
-    select distinct bucket, key_id
-    from split_bucket
-),
-narrow as (
+with narrow as (
     select bucket
-    from bucketed
+    from split_bucket
     group by bucket
     having count(*) between 2 and $crowd
 ),
 pair as (
-    select distinct one.key_id as one_id, other.key_id as other_id
-    from bucketed as one
+    select distinct one.question as one_n, other.question as other_n
+    from split_bucket as one
     semi join narrow using (bucket)
-    join bucketed as other using (bucket)
-    where one.key_id < other.key_id
-),
-question as (
-    select key_id, min(key) as key
-    from split_prompt
-    group by key_id
+    join split_bucket as other using (bucket)
+    where one.question < other.question
 )
-select one_id, one.key as one_key, other_id, other.key as other_key
+select one.key_id as one_id, one.key as one_key, other.key_id as other_id, other.key as other_key
 from pair
-join question as one on one.key_id = one_id
-join question as other on other.key_id = other_id
-order by one_id, other_id
+join split_question as one on one.n = one_n
+join split_question as other on other.n = other_n
+order by one_n, other_n

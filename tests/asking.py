@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from tasks.ask.batch_files import BATCH, BatchFile
 from tasks.ask.call import TeacherCall
-from tasks.ask.quota import Grant, Limits, Pool, Report
+from tasks.ask.exchange import Grant, Limits, Report
+from tasks.ask.quota import Pool
 from tasks.ask.spend import Amount, Book, Ceiling, Reserve, SpendReport
 from tasks.right.terms import Price, Quota, RouteTerms, Teacher, WeightsTerms
 from warehouse.layout import DataRoot
@@ -33,9 +34,7 @@ def teacher_at(base_url: str, price: Price | None = None, **quota: int) -> Teach
         expected_models=("simulated-teacher",),
         simulated=True,
         weights=WeightsTerms(weights="simulated", license="Apache-2.0", outputs_trainable="yes"),
-        route_terms=RouteTerms(
-            route="simulated", provider="this machine", license=None, outputs_trainable="yes"
-        ),
+        route_terms=RouteTerms(route="simulated", provider="this machine", license=None, outputs_trainable="yes"),
         terms_id="simulated@simulated",
         terms_sha256="0" * 64,
     )
@@ -76,9 +75,7 @@ def batch_file(folder: Path, name: str, rows: Sequence[dict[str, Any]]) -> Batch
     return BatchFile(name, str(path), len(rows), "simulated", "first")
 
 
-def batches_of(
-    folder: Path, count: int, rows_each: int, max_tokens: int = 256, start: int = 0
-) -> list[BatchFile]:
+def batches_of(folder: Path, count: int, rows_each: int, max_tokens: int = 256, start: int = 0) -> list[BatchFile]:
     return [
         batch_file(folder, f"sums-{at:04}", rows_of(rows_each, start + at * rows_each, max_tokens))
         for at in range(count)

@@ -1,0 +1,142 @@
+"""A segment becomes rows: each intent has one end, and the same segment gives the same bytes."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from asking import call_of, teacher_at
+
+from tasks.ask.journal import MAGIC, encode
+from tasks.ask.segment import SegmentHeader, billed, read_segment, write_parts
+from tasks.ask.spend import Amount
+from tasks.right.terms import Price
+from warehouse.layout import DataRoot
+
+PRICE = Price(usd_per_million_input=1.0, usd_per_million_output=10.0, as_of="2026-11-01")  # type: ignore[arg-type]
+AT = 1_795_000_000_000_000
+
+
+def sent(n: int, key: str = "") -> bytes:
+    fields = {
+        "n": n, "request_key": key or f"key-{n}", "prompt_id": f"prompt-{n}", "sample_index": 0, "max_tokens": 256,
+        "worst_tokens": 400, "worst_cost_usd": 0.003, "at": AT + n,
+    }  # fmt: skip
+    return encode("sent", fields)
+
+
+def received(n: int, status: int, body: Any) -> bytes:
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    headers = {"x-request-id": f"r-{n}", "content-type": "application/json"}
+    return encode("received", {"n": n, "status": status, "headers": headers, "at": AT + 10**6, "latency_s": 1.0}, raw)
+
+
+def answer(text: str = "4", finish: str = "stop", usage: bool = True) -> dict[str, Any]:
+    message = {"content": text, "reasoning_content": "2+2 = 4"}
+    counts = {"usage": {"prompt_tokens": 100, "completion_tokens": 20}} if usage else {}
+    return {"model": "m", "choices": [{"message": message, "finish_reason": finish}], **counts}
+
+
+def segment_file(root: DataRoot, *frames: bytes) -> Path:
+    header = SegmentHeader.of(call_of(root, teacher_at("http://x/v1", PRICE)), "sums-0001", "seg-1")
+    path = root.journal / "sums" / "seg-1.journal"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(MAGIC + encode("segment", vars(header)) + b"".join(frames))
+    return path
+
+
+def rows(root: DataRoot, *frames: bytes) -> list[dict[str, Any]]:
+    segment = read_segment(segment_file(root, *frames))
+    assert segment is not None
+    return [dict(row) for row in segment.attempts]
+
+
+@pytest.mark.parametrize(
+    ("end", "state", "outcome", "cost"),
+    [
+        (received(1, 200, answer()), "paid", "ok", Amount(1, 120, 0.0003)),
+        (received(1, 200, answer(finish="length")), "paid", "truncated", Amount(1, 120, 0.0003)),
+        (received(1, 200, answer(finish="content_filter")), "paid", "refused", Amount(1, 120, 0.0003)),
+        (received(1, 200, answer("")), "paid", "empty", Amount(1, 120, 0.0003)),
+        (received(1, 200, answer(usage=False)), "paid", "ok", Amount(1, 400, 0.003)),
+        (received(1, 200, b'{"choi'), "failed", "malformed", Amount(1, 400, 0.003)),
+        (received(1, 429, {}), "failed", "rate_limited", Amount(1)),
+        (received(1, 503, {}), "failed", "overloaded", Amount(1)),
+        (received(1, 400, {}), "failed", "rejected", Amount(1)),
+        (received(1, 401, {}), "failed", "unauthorised", Amount(1)),
+        (encode("lost", {"n": 1, "outcome": "timeout", "error": "600 s", "at": AT}), "maybe_paid", "timeout",
+         Amount(1, 400, 0.003)),
+        (encode("lost", {"n": 1, "outcome": "connection", "error": "reset", "at": AT}), "maybe_paid", "connection",
+         Amount(1, 400, 0.003)),
+        (encode("unsent", {"n": 1, "error": "refused", "at": AT}), "failed", "connection", Amount()),
+        (b"", "maybe_paid", "connection", Amount(1, 400, 0.003)),
+    ],
+)  # fmt: skip
+def test_every_end_has_its_state_its_outcome_and_its_cost(
+    data_root: DataRoot, end: bytes, state: str, outcome: str, cost: Amount
+) -> None:
+    (row,) = rows(data_root, sent(1), end)
+    assert (row["state"], row["outcome"]) == (state, outcome)
+    spent = billed(row)
+    assert (spent.requests, spent.tokens) == (cost.requests, cost.tokens)
+    assert spent.usd == pytest.approx(cost.usd)
+
+
+def test_an_intent_given_up_before_it_was_sent_leaves_no_row(data_root: DataRoot) -> None:
+    assert rows(data_root, sent(1), encode("unsent", {"n": 1, "error": None, "at": AT})) == []
+
+
+def test_a_sample_stands_where_its_best_attempt_does(data_root: DataRoot) -> None:
+    frames = (sent(1, "a"), received(1, 503, {}), sent(2, "a"), received(2, 200, answer()), sent(3, "b"), sent(4, "c"),
+              received(4, 429, {}))  # fmt: skip
+    segment = read_segment(segment_file(data_root, *frames))
+    assert segment is not None
+    assert segment.states == {"a": "paid", "b": "maybe_paid", "c": "failed"}
+    assert segment.settled == {"a", "b"}, "only what was turned away may be asked again by who takes the batch over"
+
+
+def test_an_answer_has_its_trace_with_every_field(data_root: DataRoot) -> None:
+    segment = read_segment(segment_file(data_root, sent(1), received(1, 200, answer())))
+    assert segment is not None
+    (trace,) = segment.traces
+    assert (trace["reasoning"], trace["reasoning_source"], trace["answer"]) == ("2+2 = 4", "field", "4")
+    assert (trace["prompt_tokens"], trace["completion_tokens"], trace["usage_source"]) == (100, 20, "reported")
+    assert (trace["served_model"], trace["latency_s"], trace["simulated"]) == ("m", 1.0, True)
+    assert trace["attempt_id"] == segment.attempts[0]["attempt_id"]
+
+
+def test_the_same_segment_gives_the_same_bytes(data_root: DataRoot) -> None:
+    path = segment_file(data_root, sent(1), sent(2), received(2, 200, answer()), received(1, 200, answer("5")))
+
+    def convert() -> list[str]:
+        segment = read_segment(path)
+        assert segment is not None
+        files = write_parts(data_root, segment)
+        return [hashlib.sha256((data_root.path / file.path).read_bytes()).hexdigest() for file in files]
+
+    assert convert() == convert()
+
+
+def test_parts_say_their_teacher_terms_and_segment(data_root: DataRoot) -> None:
+    segment = read_segment(segment_file(data_root, sent(1), received(1, 200, answer()), sent(2)))
+    assert segment is not None
+    ledger, traces = write_parts(data_root, segment)
+    assert (ledger.kind, ledger.rows, traces.kind, traces.rows) == ("ledger", 2, "traces", 1)
+    assert {ledger.segment_id, traces.segment_id} == {"seg-1"}
+    assert (ledger.teacher, ledger.terms_sha256, ledger.dataset) == ("simulated", "0" * 64, "sums")
+
+
+def test_a_segment_in_which_nothing_was_asked_gives_no_parts(data_root: DataRoot) -> None:
+    segment = read_segment(segment_file(data_root))
+    assert segment is not None
+    assert write_parts(data_root, segment) == ()
+
+
+def test_a_price_that_is_unknown_stays_unknown(data_root: DataRoot) -> None:
+    header = SegmentHeader.of(call_of(data_root, teacher_at("http://x/v1")), "b", "seg-1")
+    assert header.rates is None
+    path = data_root.journal / "seg.journal"
+    path.write_bytes(MAGIC + encode("segment", vars(header)) + sent(1) + received(1, 200, answer()))
+    segment = read_segment(path)
+    assert segment is not None and segment.attempts[0]["cost_usd"] is None
