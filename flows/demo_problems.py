@@ -3,7 +3,6 @@
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count as counted
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +24,23 @@ DEMO_STUDENT: Mapping[str, Any] = {
 
 
 def _sum(rng: random.Random) -> tuple[str, int]:
-    a, b, c = (rng.randint(10, 60) for _ in range(3))
+    a, b = rng.randint(10, 49), rng.randint(10, 39)
+    c = rng.randint(1, 99 - a - b)
     return f"What is {a} + {b} + {c}?", a + b + c
 
 
 def _sequence(rng: random.Random) -> tuple[str, int]:
-    first, step = rng.randint(1, 80), rng.randint(2, 25)
+    first, step = rng.randint(1, 99), rng.randint(2, 20)
     shown = ", ".join(str(first + step * place) for place in range(4))
     return f"What comes next? {shown}", first + 4 * step
 
 
 def _word_problem(rng: random.Random) -> tuple[str, int]:
     (name, pronoun), thing = rng.choice(_PEOPLE), rng.choice(_THINGS)
-    had, bought, gave = rng.randint(10, 60), rng.randint(5, 30), rng.randint(2, 20)
+    had, bought = rng.randint(10, 59), rng.randint(5, 40)
+    gave = rng.randint(2, had + bought - 1)
     story = f"{name} has {had} {thing}. {pronoun} buys {bought} more. {pronoun} gives away {gave}."
-    return f"{story} How many {thing} does {name} have now?", had + bought - gave if had + bought >= gave else 0
+    return f"{story} How many {thing} does {name} have now?", had + bought - gave
 
 
 FAMILIES: Mapping[str, Callable[[random.Random], tuple[str, int]]] = {

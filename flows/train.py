@@ -16,7 +16,8 @@ from tasks.right.gate import admit_teachers
 from tasks.right.registry import find_teacher, load_teachers
 from tasks.right.terms import Teacher
 from tasks.train.student import Student, StudentDone, student_facts
-from tasks.train.train_student import train_student, trained_before
+from tasks.train.student_runs import finished
+from tasks.train.train_student import train_student
 from warehouse.catalog import connect, publish
 from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
@@ -65,7 +66,7 @@ async def train(version: str, student: Student | None = None) -> StudentDone:
 def train_on_ray(here: Settings, run_id: str, version: str, student: Student, progress: Progress) -> StudentDone:
     """Train unless that was done before; Ray is started only to train."""
     now = datetime.now(UTC)
-    done = trained_before(here.root, version, student)
+    done = finished(here.root, version, student)
     if done is not None:
         return done
     progress.say(stage="training", note="starting the trainer")

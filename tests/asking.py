@@ -40,8 +40,8 @@ def teacher_at(base_url: str, price: Price | None = None, **quota: int) -> Teach
     )
 
 
-def call_of(root: DataRoot, teacher: Teacher, run_id: str = "run-1", **more: Any) -> TeacherCall:
-    return TeacherCall(teacher, "decision-1", run_id, "sums", root.path, **more)
+def call_of(root: DataRoot, teacher: Teacher, run_id: str = "run-1", dataset: str = "sums", **more: Any) -> TeacherCall:
+    return TeacherCall(teacher, "decision-1", run_id, dataset, root.path, **more)
 
 
 def rows_of(count: int, start: int = 0, max_tokens: int = 256) -> list[dict[str, Any]]:

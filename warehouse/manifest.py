@@ -1,5 +1,4 @@
-"""The manifest: the JSON that makes a version exist, what it says of the shards, and the check that they are
-still so.
+"""The manifest: the JSON that makes a version exist, and the check that its files are still what it says.
 
 A version's folder holds `train-*.parquet`, `validation-*.parquet`, `heldout-*.parquet`, `README.md` (the
 dataset card) and `manifest.json`, written last. The bytes of every other file are listed with their SHA-256;

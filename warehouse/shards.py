@@ -1,5 +1,4 @@
-"""Parquet shards of a version: their schemas, their names, and a writer that gives the same bytes for the
-same rows.
+"""Shards of a version: their schemas, their names, and a Parquet writer whose bytes repeat.
 
 The bytes depend on the rows and on the pyarrow version alone: row groups hold a fixed number of rows however
 the rows arrive, every writer setting is stated here, and no time or path goes in.

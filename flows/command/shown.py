@@ -18,8 +18,8 @@ from warehouse.errors import StillhouseError
 class _Streams:
     """The one piece of state this module owns: where the person is, and which file took the descriptors' place."""
 
-    out = Console(soft_wrap=True)
-    err = Console(stderr=True, soft_wrap=True)
+    out = Console()
+    err = Console(stderr=True)
     log: Path | None = None
 
 
@@ -33,8 +33,8 @@ def redirect_to(log: Path) -> Console:
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
-    _Streams.out = Console(file=os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8"), soft_wrap=True)
-    _Streams.err = Console(file=os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8"), soft_wrap=True)
+    _Streams.out = Console(file=os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8"))
+    _Streams.err = Console(file=os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8"))
     _Streams.log = log
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(descriptor, 1)
@@ -46,13 +46,13 @@ def redirect_to(log: Path) -> Console:
 
 def say(line: str) -> None:
     """One line on standard error, as plain text."""
-    _Streams.err.print(f"still: {line}", markup=False, highlight=False)
+    _Streams.err.print(f"still: {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def say_error(error: StillhouseError) -> None:
     """One line: what happened and what to do; and the log, for a run that failed."""
     details = f" (details: {_Streams.log})" if _Streams.log and error.exit_code == 1 else ""
-    _Streams.err.print(f"[red]still:[/red] {escape(' '.join(str(error).split()))}{details}", highlight=False)
+    _Streams.err.print(f"[red]still:[/red] {escape(' '.join(str(error).split()))}{details}", highlight=False, soft_wrap=True)
 
 
 def _log_unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -77,7 +77,7 @@ def print_run(here: Settings, summary: Summary, *, title: str | None = None, foo
         parts += [Text(), Text.assemble(("student ", "bold"), summary.student.student_run_id, (done, "dim"))]
         parts += [student_table(summary.student), Text(summary.student.checkpoint, style="dim")]
     parts += [Text(), footer] if footer else []
-    shown.out().print(Panel(Group(*parts), title=title or summary.dataset, title_align="left", width=100))
+    shown.out().print(Panel(Group(*parts), title=title or summary.dataset, title_align="left", width=min(100, shown.out().width)))
 
 
 def print_demo(here: Settings, summary: Summary, requests: int, seconds: float) -> None:
@@ -123,7 +123,7 @@ def print_forecast(forecast: Forecast, as_json: bool) -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in forecast.lines():
         table.add_row(Text(name, style="bold"), value)
-    shown.out().print(Panel(table, title=f"plan of {forecast.dataset}", title_align="left", width=100))
+    shown.out().print(Panel(table, title=f"plan of {forecast.dataset}", title_align="left", width=min(100, shown.out().width)))
 
 
 def print_judged(judged: Judged) -> None:

@@ -26,7 +26,7 @@ class RunTerms:
     patience_s: float = 1800.0
     """Nothing was answered for so long, in a storm of 429s or 503s: stop."""
     request_timeout_s: float = 600.0
-    """After this long, the slots of a worker that fell silent are free again."""
+    """The longest that a request of it may take."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ class Report:
     failures: tuple[Failure, ...] = ()
     limits: Mapping[Dimension, HeaderLimit] = field(default_factory=dict)
     """From the newest response."""
+    slowest_s: float = 0.0
+    """The longest that an answer took."""
     counters: Counters = Counters()
     leaving: bool = False
 

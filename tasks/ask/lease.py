@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 
 from tasks.ask.exchange import Counters, Failure, Grant, Report, Stop
 from tasks.ask.outcomes import RULES
+from tasks.ask.quota import SILENT_S
 from tasks.ask.reply import Dimension, HeaderLimit, Reply
 from tasks.ask.spend import Amount, Ceiling, Reserve, SpendReport
 
 EXCHANGE_S = (0.1, 0.2)
 """Between two exchanges, drawn evenly, so that workers do not march in step and starve one another."""
-STALE_S = 2.0
-"""Nothing is sent on the word of an authority that has not been heard for so long."""
+STALE_S = SILENT_S
+"""Nothing is sent on the word of an authority that has not been heard for so long; nor does it count on it
+then."""
 AHEAD = 256
 """Rows funded ahead of their turn; at 0.2 s an exchange it allows over 1,000 requests/s a worker."""
 
@@ -70,10 +72,10 @@ class Lease:
         self.released = Amount()
         self.spent = Amount()
         self._slots = 0
-        self._heard_at = self._hold_until = float("-inf")
+        self._heard_at = self._hold_until = self._own_hold_until = float("-inf")
         self._expires_at: float | None = None
         self._unused_requests = self._unused_tokens = 0
-        self._answers = 0
+        self._answers, self._slowest_s = 0, 0.0
         self._failures: list[tuple[Failure, float]] = []
         self._limits: Mapping[Dimension, HeaderLimit] = {}
         self._spend_told: tuple[Amount, Amount] = (Amount(), Amount())
@@ -102,7 +104,8 @@ class Lease:
         sent.
         """
         now = self._clock()
-        return self.stop is None and now >= self._hold_until and now - self._heard_at <= STALE_S
+        held_until = max(self._hold_until, self._own_hold_until)
+        return self.stop is None and now >= held_until and now - self._heard_at <= STALE_S
 
     def _is_expired(self) -> bool:
         return self._expires_at is not None and self._clock() > self._expires_at
@@ -124,11 +127,19 @@ class Lease:
             self._limits = reply.limits
         if reply.outcome == "malformed" or RULES[reply.outcome].answer:
             self._answers += 1
+            self._slowest_s = max(self._slowest_s, age_s)
         else:
             self.note_failure(Failure(reply.outcome, age_s, retry_after_s=reply.retry_after_s, error=reply.error or ""))
 
     def note_failure(self, failure: Failure) -> None:
-        self._failures.append((failure, self._clock()))
+        """Tell the pool, and do not wait for its word to hold still oneself."""
+        now = self._clock()
+        self._failures.append((failure, now))
+        if RULES[failure.outcome].stops:
+            self._own_hold_until = float("inf")
+        elif failure.outcome == "rate_limited":
+            wait = max(failure.retry_after_s or 0.0, EXCHANGE_S[1])
+            self._own_hold_until = max(self._own_hold_until, now + wait)
 
     def uncharge(self, row: Row) -> None:
         """A request never reached the teacher, so the rate was not used."""
@@ -205,6 +216,7 @@ class Lease:
             self._answers,
             tuple(replace(failure, age_s=failure.age_s + now - noted) for failure, noted in self._failures),
             self._limits,
+            self._slowest_s,
             replace(self.counters, in_flight=self.in_flight),
         )
         self._unused_requests = self._unused_tokens = self._answers = 0

@@ -26,10 +26,12 @@ FEWER = 0.75
 """An overloaded reply or a timeout multiplies the adaptive concurrency by this, once per cascade."""
 START_CONCURRENCY, MAX_CONCURRENCY = 32, 256
 """Where nothing is stated: doubled per round of answers until the first loss, then one more per round."""
+SILENT_S = 2.0
+"""A worker that has not exchanged for so long is dead, or sends nothing until it has."""
 STORM_AFTER = 5
 """Rounds of failures, with no answer between, after which one request at a time probes whether it is over. A
 round is what was sent before its first failure was known."""
-PAUSE_S, MAX_PAUSE_S = 1.0, 30.0
+PAUSE_S, MAX_PAUSE_S = 1.0, 10.0
 """The pause after a 429 without Retry-After, doubled for each cascade in a row."""
 REJECTED_AT_FIRST = 20
 """So many rejected requests before any answer mean that the recipe is wrong, not the rows."""
@@ -97,6 +99,7 @@ class Pool:
         self.hold_until = now
         self._slots = float(limits.concurrency or START_CONCURRENCY)
         self._max_slots = limits.concurrency or MAX_CONCURRENCY
+        self._slowest_s = 0.0
         self._lost, self._fewer_at = False, float("-inf")
         self._seats: dict[str, Seat] = {}
         self._runs: dict[str, RunState] = {}
@@ -145,6 +148,7 @@ class Pool:
         self._return_unused(report, now)
         self._learn(report.limits, now)
         self._note_answers(run, report.answers)
+        self._slowest_s = max(self._slowest_s, report.slowest_s)
         for failure in report.failures:
             self._note_failure(run, failure, now)
         if report.leaving:
@@ -280,10 +284,24 @@ class Pool:
         seat.wanted = report.in_flight + report.ready + len(report.wants)
         seat.held = max(seat.assigned, report.in_flight)
         for name, other in list(self._seats.items()):
-            run = self._runs.get(other.run_id)
-            if now - other.seen > (run.terms.request_timeout_s if run else 0.0):
-                del self._seats[name]
+            if now - other.seen > SILENT_S:
+                self._give_up(name, other, now)
         return seat
+
+    def _give_up(self, name: str, seat: Seat, now: float) -> None:
+        """Free the slots of a worker that fell silent: those not in use at once, the others when the teacher
+        is done.
+
+        The teacher may go on with a dead client's requests, so they count for twice as long as the slowest
+        answer.
+        """
+        run = self._runs.get(seat.run_id)
+        seat.held, seat.wanted = seat.in_flight, 0
+        longest = run.terms.request_timeout_s if run else 0.0
+        if now - seat.seen > SILENT_S + min(longest, 2 * self._slowest_s or longest):
+            if run:
+                run.left += replace(seat.counters, in_flight=0)
+            del self._seats[name]
 
     def _in_flight(self) -> int:
         return sum(seat.in_flight for seat in self._seats.values())

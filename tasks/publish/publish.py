@@ -1,6 +1,4 @@
-"""Kept traces become an immutable version: the sums are checked, every prompt gets its side, the manifest
-is written last.
-"""
+"""Kept traces become an immutable version: sums checked, sides given, files written, the manifest last."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,15 +14,14 @@ from tasks.publish.publication import Form, Publish, Published
 from tasks.publish.reading import Connection, all_rows
 from tasks.publish.selection import Selection, reasons, select
 from tasks.publish.split import divide
-from tasks.publish.versions import adopt_unlisted, folder_of, remove_unfinished
+from tasks.publish.versions import adopt_unlisted, folder_of, latest_manifest, listed_versions, remove_unfinished
 from tasks.publish.writing import counts_of, write_version
 from tasks.right.gate import Admission
 from warehouse.catalog import connect
 from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 from warehouse.locks import hold
-from warehouse.manifest import Manifest, load_manifest
-
+from warehouse.manifest import Manifest
 
 MEMORY = "1GB"
 """What sorting and joining may hold before it goes to disk, however many rows there are; 100,000 rows need
@@ -87,17 +84,13 @@ def publish_kept(root: DataRoot, order: Order) -> Published:
     """
     with hold(root, f"publish-{order.dataset}", f"publishing {order.dataset}", order.now):
         remove_unfinished(root, order.dataset)
-        adopted = adopt_unlisted(root, order.dataset, _listed(root, order.dataset), order.now)
+        with closing(connect(root)) as connection:
+            listed = listed_versions(connection, order.dataset)
+        adopted = adopt_unlisted(root, order.dataset, listed, order.now)
         with closing(connect(root)) as connection:
             root.scratch(order.run_id).parent.mkdir(parents=True, exist_ok=True)  # what does not fit goes there
             connection.execute(f"set memory_limit = '{MEMORY}'")
             return _publish(root, connection, order, adopted)
-
-
-def _listed(root: DataRoot, dataset: str) -> list[str]:
-    with closing(connect(root)) as connection:
-        found = all_rows(connection, "select version from versions where dataset = $dataset", {"dataset": dataset})
-    return [row["version"] for row in found]
 
 
 def _publish(root: DataRoot, connection: Connection, order: Order, adopted: Sequence[str]) -> Published:
@@ -111,11 +104,13 @@ def _publish(root: DataRoot, connection: Connection, order: Order, adopted: Sequ
     rows = selection.count("train") + selection.count("validation")
     check_kept(order.dataset, order.judge_run, funnel["kept"], rows + sum(selection.left_out.values()))
     _check_trainable(order, selection)
-    latest = _latest(root, connection, order.dataset)
+    listed = listed_versions(connection, order.dataset)
+    latest = latest_manifest(root, listed)
     if latest is not None and _holds(latest, connection, selection):
         return _published(root, latest, is_new=latest.version in adopted)
     counts = counts_of(funnel, turned_away, rows, selection.left_out)
-    return _published(root, write_version(root, connection, order, selection, counts), is_new=True)
+    written = write_version(root, connection, order, selection, counts, listed)
+    return _published(root, written, is_new=True)
 
 
 def _funnel(connection: Connection, order: Order) -> dict[str, Any]:
@@ -138,25 +133,13 @@ def _check_trainable(order: Order, selection: Selection) -> None:
     if left and not held:
         why = ", ".join(f"{name} {count}" for name, count in sorted(selection.left_out.items()))
         raise BadInput(
-            f"all {left} kept rows of {order.dataset} are left out ({why}): `still teachers` shows which terms pass, and "
-            "`still run` asks again under them"
+            f"all {left} kept rows of {order.dataset} are left out ({why}): `still teachers` shows which terms pass, "
+            "and `still run` asks again under them"
         )
     raise BadInput(
         f"all {held} kept rows of {order.dataset} are on the validation side: add prompts; lowering "
         f"publish.validation_fraction ({order.publish.validation_fraction}) moves new prompts only"
     )
-
-
-def _latest(root: DataRoot, connection: Connection, dataset: str) -> Manifest | None:
-    """The manifest of the dataset's latest version; BadInput if the version is listed and its files are
-    gone.
-    """
-    sql = (
-        "select version from versions where dataset = $dataset "
-        "order by published_at desc, regexp_extract(version, '[0-9]+$')::bigint desc"
-    )
-    found = all_rows(connection, sql, {"dataset": dataset})
-    return load_manifest(folder_of(root, found[0]["version"])) if found else None
 
 
 def _holds(latest: Manifest, connection: Connection, selection: Selection) -> bool:

@@ -1,6 +1,4 @@
-"""Reading the warehouse for a publication: SQL files, batches of rows, and the connection's own temporary
-tables.
-"""
+"""Reading the warehouse for a publication: SQL files, batches of rows, temporary tables."""
 
 from collections.abc import Iterator, Mapping
 from importlib.resources import files

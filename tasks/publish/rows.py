@@ -1,9 +1,8 @@
-"""From a kept trace and its prompt to the row that is published, in TRL's conversational prompt-completion
-format (pure).
+"""From a kept trace and its prompt to the row that is published (pure).
 
-The prompt is what a student will be asked with: the prompt's own messages under the recipe's system prompt
-and template, *without* the few-shot examples, which were there to steer the teacher. The completion is the
-teacher's answer with its reasoning, either in a field of its own or inside the content.
+Rows have TRL's conversational prompt-completion format. The prompt is what a student will be asked with: the prompt's
+own messages under the recipe's system prompt and template, *without* the few-shot examples, which were there to steer
+the teacher. The completion is the teacher's answer with its reasoning, either in a field of its own or in the content.
 """
 
 from collections.abc import Mapping

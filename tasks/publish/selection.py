@@ -1,6 +1,4 @@
-"""What is in a version: the kept traces with their sides, in shards of one teacher and one set of terms
-each.
-"""
+"""What is in a version: kept traces with their sides, in shards of one teacher and one set of terms."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -155,8 +153,8 @@ def _check_not_mixed(dataset: str, groups: Sequence[Group]) -> None:
     real = sorted({group.teacher for group in groups if not group.simulated})
     if simulated and real:
         raise BadInput(
-            f"{dataset} keeps rows of the simulated teacher {simulated[0]!r} and of {real[0]!r}, which never share a version: "
-            "use a dataset of its own for simulated rows"
+            f"{dataset} keeps rows of the simulated teacher {simulated[0]!r} and of {real[0]!r}, which never share a "
+            "version: use a dataset of its own for simulated rows"
         )
 
 
@@ -173,7 +171,8 @@ def reasons(connection: Connection, dataset: str, judge_run: str) -> dict[str, i
     counted = all_rows(
         connection,
         "select coalesce(reason, outcome) as reason, count(*) as rows from verdicts "
-        "where dataset = $dataset and judge_run = $judge_run and outcome <> 'kept' group by all order by rows desc, reason",
+        "where dataset = $dataset and judge_run = $judge_run and outcome <> 'kept' "
+        "group by all order by rows desc, reason",
         {"dataset": dataset, "judge_run": judge_run},
     )
     return {row["reason"]: row["rows"] for row in counted}

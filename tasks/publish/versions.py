@@ -9,13 +9,13 @@ alone, and its name is not used again.
 
 import logging
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from tasks.publish.reading import Connection, all_rows
 from warehouse.catalog import transaction
 from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
@@ -28,20 +28,31 @@ log = logging.getLogger(__name__)
 UNFINISHED = ".tmp-"
 
 
-@dataclass(frozen=True)
-class Listed:
-    """What the catalog knows of a published version."""
-
-    version: str
-    content_digest: str
-    rows: int
-
-
 def next_name(dataset: str, now: datetime, taken: Iterable[str]) -> str:
     """Name the next version of a day (UTC): one more than the highest number that day has seen."""
     day = f"{now:%Y.%m.%d}"
     used = [int(name.rpartition(".")[2]) for name in taken if name.rpartition(".")[0] == day]
     return f"{dataset}@{day}.{max(used, default=0) + 1}"
+
+
+def listed_versions(connection: Connection, dataset: str) -> list[str]:
+    """Every version of a dataset that the catalog lists, the latest first."""
+    sql = (
+        "select version from versions where dataset = $dataset "
+        "order by published_at desc, regexp_extract(version, '[0-9]+$')::bigint desc"
+    )
+    return [row["version"] for row in all_rows(connection, sql, {"dataset": dataset})]
+
+
+def latest_manifest(root: DataRoot, listed: Sequence[str]) -> Manifest | None:
+    """The manifest of the latest version; None without one, or when somebody has taken its folder away."""
+    if not listed:
+        return None
+    folder = folder_of(root, listed[0])
+    if not folder.exists():
+        log.warning("%s is listed and its folder %s is gone: what is kept is published anew", listed[0], folder)
+        return None
+    return load_manifest(folder)
 
 
 def folder_of(root: DataRoot, version: str) -> Path:

@@ -1,8 +1,6 @@
-"""Writing a version: shards and card into an unfinished folder, the manifest last, then the name, then the
-catalog.
-"""
+"""Writing a version: shards, card and manifest in an unfinished folder; then its name; then the catalog."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
 from itertools import groupby, islice
@@ -43,14 +41,20 @@ from warehouse.shards import HELDOUT, ROWS, write_shard, write_text
 
 
 def write_version(
-    root: DataRoot, connection: Connection, order: Order, selection: Selection, counts: Counts
+    root: DataRoot,
+    connection: Connection,
+    order: Order,
+    selection: Selection,
+    counts: Counts,
+    listed: Sequence[str],
 ) -> Manifest:
-    """Write a selection as the next version of its dataset and list it.
+    """Write a selection as the next version of its dataset and list it; `listed` names are not used again.
 
     Raises:
         RunFailed: a file could not be written (a full disk); the unfinished folder is removed.
     """
-    version = next_name(order.dataset, order.now, folders(root, order.dataset))
+    taken = {*folders(root, order.dataset), *(name.rpartition("@")[2] for name in listed)}
+    version = next_name(order.dataset, order.now, taken)
     folder = folder_of(root, version)
     unfinished = folder.with_name(f"{UNFINISHED}{order.run_id}")
     try:

@@ -25,7 +25,7 @@ class Answered:
 
 
 def checkable(rows: Sequence[Mapping[str, Any]], limit: int) -> list[Mapping[str, Any]]:
-    """The first `limit` held-out prompts that have a verifier; they lie in order of their hash, so they are a sample."""
+    """The first `limit` held-out prompts with a verifier; they lie in order of a hash, so they are a sample."""
     return [row for row in rows if row["verifier"] and row["verifier"] != "none"][:limit]
 
 

@@ -35,8 +35,6 @@ class Job:
     rewrite: bool
     """Whether the version has the other form, so that completions are made anew from reasoning and answer."""
     gpu: bool
-    threads: int
-    """Of the CPU, for the worker."""
 
     @property
     def checkpoint(self) -> Path:

@@ -6,10 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
-from ray.train.v2.api.exceptions import TrainingFailedError
-
 from tasks.train.job import Job, Say
 from warehouse.errors import RunFailed, StillhouseError
 
@@ -19,11 +15,15 @@ _LOOK_EVERY = 0.5  # seconds between two looks at the worker's progress
 def run_on_ray(job: Job, say: Say) -> Mapping[str, Any]:
     """Train with one worker, on a GPU if the job says so; returns what was measured.
 
-    One CPU is reserved, so that the worker finds its place on a busy cluster; it computes with the job's threads.
+    One CPU is reserved, so that the worker finds its place on a busy cluster; it computes with the cores it finds.
 
     Raises:
         RunFailed: the worker died or stopped; BadInput: it could not use what it was given.
     """
+    from ray.train import FailureConfig, RunConfig, ScalingConfig  # with them comes torch: seconds that only a
+    from ray.train.torch import TorchTrainer  # training should wait for
+    from ray.train.v2.api.exceptions import TrainingFailedError
+
     trainer = TorchTrainer(
         _work,
         train_loop_config={"job": job},
@@ -71,7 +71,7 @@ def _pass_on(job: Job, say: Say, over: threading.Event) -> None:
             say(stage="training", **json.loads(text))
 
 
-def _explained(error: TrainingFailedError) -> StillhouseError:
+def _explained(error: Exception) -> StillhouseError:
     """The worker's own error where it was one of ours, else one line with its type and message."""
     causes = list(getattr(error, "worker_failures", {}).values()) or [error]
     cause = getattr(causes[0], "cause", causes[0])
@@ -79,5 +79,6 @@ def _explained(error: TrainingFailedError) -> StillhouseError:
         return cause
     reason = " ".join(str(cause).split())[-300:]
     return RunFailed(
-        f"the training stopped ({type(cause).__name__}: {reason}): run it again to go on; the data root's logs have the rest"
+        f"the training stopped ({type(cause).__name__}: {reason}): run it again to go on; "
+        "the data root's logs have the rest"
     )

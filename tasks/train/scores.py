@@ -17,7 +17,8 @@ def wilson(right: int, asked: int) -> tuple[float, float]:
     share, z2 = right / asked, _Z * _Z
     centre = (share + z2 / (2 * asked)) / (1 + z2 / asked)
     half = _Z / (1 + z2 / asked) * math.sqrt(share * (1 - share) / asked + z2 / (4 * asked * asked))
-    return (max(0.0, centre - half), min(1.0, centre + half))
+    low, high = centre - half, centre + half
+    return (low if right else 0.0, high if right < asked else 1.0)
 
 
 def compare(before: Marks, after: Marks) -> Scores | None:

@@ -104,9 +104,8 @@ def end(
     with transaction(run.root, ended_at, publish="now") as store:
         row = [state, ended_at, before, after, json.dumps(metrics), checkpoint, run.student_run_id]
         store.execute(_END, row)
-    return _done(
-        run.root, run.student_run_id, run.manifest.version, run.device, before, after, metrics, run.checkpoint, is_new=True
-    )
+    version, device = run.manifest.version, run.device
+    return _done(run.root, run.student_run_id, version, device, before, after, metrics, run.checkpoint, is_new=True)
 
 
 def _done(

@@ -12,8 +12,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.publish.publication import Form
-from tasks.publish.template import choose_form, keeps_reasoning
-from tasks.train.device import usable_cores
+from tasks.publish.template import FORMS, choose_form, keeps_reasoning
 from tasks.train.job import Job, Say, silent
 from tasks.train.on_ray import run_on_ray
 from tasks.train.student import Device, Student, StudentDone, chat_template
@@ -90,15 +89,15 @@ def make_job(root: DataRoot, folder: Path, manifest: Manifest, student: Student,
         form=form,
         rewrite=form != manifest.form,
         gpu=takes_gpu(device),
-        threads=usable_cores(),
     )
 
 
 def form_for(student: Student, manifest: Manifest) -> Form:
     """The form of reasoning to train with: the version's own where the student's template keeps it."""
     template = chat_template(student)
-    if keeps_reasoning(template, manifest.form):
-        return manifest.form
+    for form in FORMS:
+        if form == manifest.form and keeps_reasoning(template, form):
+            return form
     return choose_form("auto", template)
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from trl import SFTConfig, SFTTrainer
 
 from tasks.publish.publication import Form
 from tasks.publish.rows import completion
+from tasks.train.device import usable_cores
 from tasks.train.evaluate import Answered, ask_student, checkable
 from tasks.train.job import Job
 from tasks.train.models import adapters, open_student
+from tasks.train.student import Student
 
+_TINY_THREADS = 4  # more cost more in waiting for each other than they compute on matrices this small
 _CURVE = 60  # points of the loss curve, whatever the number of steps
 
 
@@ -30,17 +34,21 @@ def train(job: Job) -> None:
     """Evaluate, train, evaluate again; a training that was killed goes on from its last whole checkpoint."""
     began = time.monotonic()
     _quiet()
-    torch.set_num_threads(job.threads)
+    torch.set_num_threads(_threads(job.student))
     job.work.mkdir(parents=True, exist_ok=True)
     rows, heldout = read_version(job)
     model, tokenizer = open_student(job.student, rows, job.gpu)
     before = _before(job, model, tokenizer, heldout)
     trainer = make_trainer(job, model, tokenizer, rows)
-    outcome = trainer.train(resume_from_checkpoint=_last_checkpoint(job.work))
+    resumed_from = _last_checkpoint(job.work)
+    outcome = trainer.train(resume_from_checkpoint=resumed_from and str(resumed_from))
     trained = merged(trainer)
     after = _ask(job, trained, tokenizer, heldout, "evaluating the trained student")
     save(job, trained, tokenizer)
-    measured = _measured(job, trainer, outcome.metrics) | {"seconds": time.monotonic() - began}
+    measured = _measured(job, trainer, outcome.metrics) | {
+        "resumed_from_step": _step(resumed_from) if resumed_from else 0,
+        "seconds": time.monotonic() - began,
+    }
     _write_heldout(job.heldout, before, after)
     write_json(job.result, measured | {"before": _marks(before), "after": _marks(after)})
 
@@ -49,9 +57,11 @@ def read_version(job: Job) -> tuple[datasets.Dataset, list[Mapping[str, Any]]]:
     """The version as anybody would load it: the training rows, and the held-out prompts that can be checked."""
     folder, cache = str(job.version_folder), str(job.work / "cache")
     rows = datasets.load_dataset(folder, split="train", cache_dir=cache)
-    heldout = datasets.load_dataset(folder, "heldout", cache_dir=cache)["test"].to_list()
     if job.rewrite:
         rows = rows.map(rewritten, fn_kwargs={"form": job.form})
+    if not any(job.version_folder.glob("heldout-*.parquet")):  # published without a validation side
+        return rows, []
+    heldout = datasets.load_dataset(folder, "heldout", split="test", cache_dir=cache).to_list()
     return rows, checkable(heldout, job.student.eval_prompts)
 
 
@@ -91,9 +101,9 @@ def trainer_settings(job: Job, rows: int) -> SFTConfig:
         max_length=student.max_length,
         completion_only_loss=True,
         train_sampling_strategy="group_by_length",
-        gradient_checkpointing=not student.is_tiny,
+        activation_checkpointing=not student.is_tiny,
         bf16=job.gpu,
-        use_cpu=not job.gpu,
+        use_cpu=torch.cuda.is_available() and not job.gpu,
         seed=student.seed,
         data_seed=student.seed,
         logging_steps=max(1, steps // _CURVE),
@@ -122,11 +132,11 @@ def save(job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -
     unfinished.rename(job.checkpoint)
 
 
-def write_json(path: Path, fields: Mapping[str, object]) -> None:
+def write_json(path: Path, content: object) -> None:
     """Replace a file whole."""
     temporary = path.with_name(f".{path.name}")
     with temporary.open("w") as file:
-        json.dump(fields, file)
+        json.dump(content, file)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
@@ -152,8 +162,7 @@ def _before(
     if kept.exists():
         return [Answered(**fields) for fields in json.loads(kept.read_text())]
     answered = _ask(job, model, tokenizer, heldout, "evaluating the untrained student")
-    kept_as = [vars(one) for one in answered]
-    write_json(kept, kept_as)
+    write_json(kept, [asdict(one) for one in answered])
     return answered
 
 
@@ -174,16 +183,24 @@ def _ask(
     return ask_student(model, tokenizer, heldout, student.max_new_tokens, student.eval_batch_size, told)
 
 
+def _threads(student: Student) -> int:
+    """Ray gives a worker one thread; a training takes the machine's cores, a tiny one no more than it can use."""
+    return min(usable_cores(), _TINY_THREADS) if student.is_tiny else usable_cores()
+
+
 def _quiet() -> None:
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
 
 
-def _last_checkpoint(work: Path) -> str | None:
+def _last_checkpoint(work: Path) -> Path | None:
     """The newest of the trainer's checkpoints that is whole: its state file is written last."""
-    whole = [path.parent for path in work.glob(f"checkpoint-*/{TRAINER_STATE_NAME}")]
-    return str(max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]))) if whole else None
+    return max((path.parent for path in work.glob(f"checkpoint-*/{TRAINER_STATE_NAME}")), key=_step, default=None)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def _measured(job: Job, trainer: SFTTrainer, metrics: Mapping[str, float]) -> dict[str, object]:
@@ -199,7 +216,7 @@ def _measured(job: Job, trainer: SFTTrainer, metrics: Mapping[str, float]) -> di
         "train_seconds": metrics["train_runtime"],
         "loss": [[log["step"], log["loss"]] for log in history if "loss" in log],
         "parameters": trainer.model.num_parameters(),
-        "threads": job.threads,
+        "threads": torch.get_num_threads(),
         "form": job.form,
         "rewritten": job.rewrite,
     }

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.ask.exchange import Counters, Failure, Grant, Limits, Report, RunTerms
-from tasks.ask.quota import BURST_S, LEASE_S, MAX_CONCURRENCY, SAFETY, START_CONCURRENCY, STORM_AFTER, Pool
+from tasks.ask.quota import BURST_S, LEASE_S, MAX_CONCURRENCY, SAFETY, SILENT_S, START_CONCURRENCY, STORM_AFTER, Pool
 from tasks.ask.reply import HeaderLimit
 
 
@@ -157,8 +157,8 @@ def test_without_retry_after_the_pauses_double() -> None:
     for _ in range(6):
         pool.now = pool.pool.hold_until + 0.1
         pauses.append(pool.fails("rate_limited").hold_s)
-    assert all(0.5 * 2**n <= pause <= 2**n for n, pause in enumerate(pauses[:5]))
-    assert pauses[5] <= 30.0
+    assert all(0.5 * 2**n <= pause <= 2**n for n, pause in enumerate(pauses[:4]))
+    assert max(pauses) <= 10.0
 
 
 def test_headers_lower_the_rate_at_once_and_never_raise_it_above_the_registry() -> None:
@@ -218,13 +218,27 @@ def test_slots_are_shared_when_a_second_worker_comes_and_come_back_when_it_leave
     assert pool.exchange(100, worker="b", in_flight=20).slots == 40
 
 
-def test_slots_of_a_worker_that_fell_silent_come_back_after_the_requests_timeout() -> None:
+def test_slots_of_a_worker_that_fell_silent_come_back_once_the_teacher_must_be_done() -> None:
     pool = Virtual(Limits(concurrency=10), RunTerms("run-1", request_timeout_s=60.0))
     pool.exchange(100, worker="dead")
-    pool.now += 59.0
+    pool.exchange(100, worker="dead", in_flight=6)
     assert pool.exchange(100, worker="b").slots == 0
-    pool.now += 2.0
+    pool.now += SILENT_S + 0.1
+    assert pool.exchange(100, worker="b").slots == 4, "those that it was not using"
+    pool.now += 59.0
+    assert pool.exchange(100, worker="b", in_flight=4).slots == 4
+    pool.now += 1.0
+    assert pool.exchange(100, worker="b", in_flight=4).slots == 10
+
+
+def test_slots_of_a_dead_worker_come_back_sooner_where_answers_are_quick() -> None:
+    pool = Virtual(Limits(concurrency=10))
+    pool.exchange(100, worker="dead", in_flight=10, slowest_s=3.0, counters=Counters(sent=9, answered=9))
+    pool.now += SILENT_S + 5.9
+    assert pool.exchange(100, worker="b").slots == 0
+    pool.now += 0.2
     assert pool.exchange(100, worker="b").slots == 10
+    assert pool.pool.snapshot("run-1", pool.now)[0].answered == 9
 
 
 def test_unknown_concurrency_starts_low_doubles_and_falls_at_the_first_loss() -> None:
@@ -261,7 +275,7 @@ def test_a_storm_of_half_an_hour_ends_the_run_in_words() -> None:
         pool.now = max(pool.now + 0.1, pool.pool.hold_until + 0.1)
         probes += 1
     assert grant.stop.failed and "http://x" in grant.stop.reason and "503: busy" in grant.stop.reason
-    assert probes < 200, "it must not spin"
+    assert probes < 400, "it must not spin"
     assert pool.now >= 2800
 
 

@@ -1,10 +1,8 @@
 """One worker against a real server: what it asks, what it keeps, and how it stops."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +15,6 @@ from tasks.ask.call import TeacherCall, WorkerDone
 from tasks.ask.exchange import Limits
 from tasks.ask.journal import read_frames
 from tasks.ask.lease import AuthorityLost
-from tasks.ask.outcomes import RULES
 from tasks.ask.segment import Segment, read_segment
 from tasks.ask.spend import Amount, Ceiling
 from tasks.ask.worker import ask_batch_rows, http_client, read_rows, run_loop
@@ -169,9 +166,7 @@ def test_a_response_that_cannot_be_read_is_kept_raw_and_counted_at_its_worst(
     assert done.spent.tokens == 4 * (160 + 256)
 
 
-def test_a_refused_connection_costs_nothing_and_is_tried_until_the_teacher_is_back(
-    data_root: DataRoot, tmp_path: Path
-) -> None:
+def test_a_refused_connection_costs_nothing_and_is_tried_until_the_teacher_is_back(data_root: DataRoot) -> None:
     teacher = SimulatedTeacher().start()
     teacher.stop()
     call = call_of(data_root, teacher_at(teacher.base_url))
@@ -186,10 +181,12 @@ def test_a_refused_connection_costs_nothing_and_is_tried_until_the_teacher_is_ba
         return await LocalAuthorities.quota(authorities, report)
 
     authorities.quota = start_it_later  # type: ignore[method-assign]
-    with teacher:
+    try:
         done, segment = work(data_root, call, authorities, 6)
         assert set(done.states.values()) == {"paid"}
         assert teacher.referee()["requests"] == 6
+    finally:
+        teacher.stop()
     refused = [attempt for attempt in segment.attempts if attempt["state"] == "failed"]
     assert refused and {attempt["outcome"] for attempt in refused} == {"connection"}
     assert done.spent.requests == 6
@@ -275,12 +272,12 @@ def test_a_worker_without_its_authority_stops_and_keeps_what_it_has(data_root: D
 
 def test_a_budget_leaves_the_rest_unasked_and_says_so(data_root: DataRoot, teacher: SimulatedTeacher) -> None:
     call = call_of(data_root, teacher_at(teacher.base_url))
-    authorities = LocalAuthorities(call, ceiling=Ceiling(tokens=2000))
+    authorities = LocalAuthorities(call, ceiling=Ceiling(tokens=1200))
     done, _ = work(data_root, call, authorities, 100)
     report = teacher.referee()
     billed = report["prompt_tokens"] + report["completion_tokens"]
-    assert billed == done.spent.tokens <= 2000
-    assert 2000 - billed < 160 + 256
+    assert billed == done.spent.tokens <= 1200
+    assert 1200 - billed < 160 + 256
     assert done.over_budget == 100 - len(done.states) > 0
 
 
@@ -291,13 +288,13 @@ def test_a_storm_of_503s_slows_the_run_and_loses_no_row(data_root: DataRoot) -> 
     async def handler(request: httpx.Request) -> httpx.Response:
         nonlocal asked
         asked += 1
-        if asked <= 30:
+        if asked <= 14:
             return httpx.Response(503, json={"error": {"message": "busy"}})
         return answered(request)
 
     done, _ = work(data_root, call, LocalAuthorities(call), 12, mocked(handler))
     assert list(done.states.values()) == ["paid"] * 12
-    assert asked == 42
+    assert asked == 12 + 14
 
 
 def test_nothing_waits_with_a_slot_while_it_backs_off(data_root: DataRoot) -> None:
@@ -337,16 +334,11 @@ def test_a_body_is_sent_byte_for_byte(data_root: DataRoot) -> None:
 
 
 def test_limits_learned_from_headers_hold_for_the_rest(data_root: DataRoot, teacher: SimulatedTeacher) -> None:
-    teacher.switch(rpm=600, burst_seconds=3.0)
+    teacher.switch(rpm=1200, burst_seconds=3.0)
     call = call_of(data_root, teacher_at(teacher.base_url, concurrency=4))
     authorities = LocalAuthorities(call, limits=Limits(concurrency=4))
     began = time.monotonic()
-    done, _ = work(data_root, call, authorities, 50)
+    done, _ = work(data_root, call, authorities, 30)
     assert set(done.states.values()) == {"paid"}
-    assert time.monotonic() - began >= 1.0
+    assert time.monotonic() - began >= 0.5
     assert authorities.pool.exchange(authorities.reports[0], time.monotonic()).expires_in_s is not None
-
-
-def test_the_table_has_a_rule_for_what_the_worker_can_meet() -> None:
-    assert {RULES[outcome].wait for outcome in ("rate_limited", "overloaded")} == {"hold", "jitter"}
-    assert random.Random(1).random() == random.Random(1).random()

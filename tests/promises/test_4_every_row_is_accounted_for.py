@@ -102,9 +102,7 @@ def test_the_sums_hold_under_every_policy(root: DataRoot, policy: str) -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=str)
-def test_every_verdict_that_does_not_keep_names_its_rule_version_and_reason(
-    root: DataRoot, policy: str
-) -> None:
+def test_every_verdict_that_does_not_keep_names_its_rule_version_and_reason(root: DataRoot, policy: str) -> None:
     judged = judge_answers(root, "run-1", DATASET, PLAN, POLICIES[policy], NOW)
     unexplained = """
         select count(*) as rows from verdicts

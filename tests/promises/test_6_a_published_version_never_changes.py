@@ -30,7 +30,9 @@ def digest_by_hand(folder: str) -> str:
         digest.update(f"split {split}\n".encode())
         for path in sorted(Path(folder).glob(f"{split}-*.parquet")):
             for row in pq.read_table(path).to_pylist():
-                digest.update(json.dumps(row, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+                digest.update(
+                    json.dumps(row, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+                )
     return digest.hexdigest()
 
 
@@ -52,7 +54,11 @@ def test_the_content_digest_does_not_depend_on_the_shards(data_root: DataRoot) -
 
 def test_smaller_shards_hold_the_same_rows_under_the_same_digest(tmp_path: Path) -> None:
     whole = judged(DataRoot(tmp_path / "whole"), ANSWERS).published()
-    cut = judged(DataRoot(tmp_path / "cut"), ANSWERS).with_(publish=Publish(validation_fraction=0.2, shard_rows=7)).published()
+    cut = (
+        judged(DataRoot(tmp_path / "cut"), ANSWERS)
+        .with_(publish=Publish(validation_fraction=0.2, shard_rows=7))
+        .published()
+    )
     assert len(shards(cut.folder)) > len(shards(whole.folder))
     assert digest_by_hand(cut.folder) == digest_by_hand(whole.folder)
     assert load_manifest(Path(cut.folder)).content_digest == load_manifest(Path(whole.folder)).content_digest

@@ -1,4 +1,4 @@
-"""Data roots with judged answers in them, made as the line makes them: parts written, then listed in one transaction."""
+"""Data roots with judged answers in them: parts written, then listed in one transaction, as the line does."""
 
 import json
 from collections.abc import Sequence
@@ -116,7 +116,9 @@ class Judged:
         return replace(self, **changes)
 
 
-def judged(root: DataRoot, answers: Sequence[Answer], *, dataset: str = "sums", parts: int = 1, turn: str = "1") -> Judged:
+def judged(
+    root: DataRoot, answers: Sequence[Answer], *, dataset: str = "sums", parts: int = 1, turn: str = "1"
+) -> Judged:
     """Write answers as `parts` parts of each kind and list them; `turn` names plan and judging."""
     root.create()
     known = teachers(root.path / "teachers", *{a.teacher for a in answers} - {"simulated"})
@@ -131,7 +133,8 @@ def judged(root: DataRoot, answers: Sequence[Answer], *, dataset: str = "sums", 
         name = f"{dataset}-{turn}-{index}"
         files.append(_part(root, "prompts", name, list({a.prompt_id: _prompt(a) for a in share}.values())))
         files.append(_part(root, "plans", name, [_planned(a, dataset, plan) for a in share]))
-        files.append(_part(root, "verdicts", name, [_verdict(a, dataset, judging, admitted[a.teacher]) for a in share]))
+        verdicts = [_verdict(a, dataset, judging, admitted[a.teacher]) for a in share]
+        files.append(_part(root, "verdicts", name, verdicts))
         for teacher in sorted({a.teacher for a in share}):
             own = [a for a in share if a.teacher == teacher and a.trace_id not in bought]
             terms = {"teacher": teacher, "terms_sha256": admitted[teacher].teacher.terms_sha256}

@@ -25,7 +25,9 @@ def test_train_validation_and_held_out_prompts_load(data_root: DataRoot, tmp_pat
     assert ("<think>" in first["completion"][0]["content"]) == (form == "inline")
     prompts = load_dataset(published.folder, "heldout", split="test", cache_dir=str(tmp_path / "cache"))
     assert len(prompts) == published.heldout_prompts
-    assert {"prompt", "prompt_id", "question", "reference", "verifier", "family", "metadata"} <= set(prompts.column_names)
+    assert {"prompt", "prompt_id", "question", "reference", "verifier", "family", "metadata"} <= set(
+        prompts.column_names
+    )
 
 
 def test_a_version_without_validation_loads(data_root: DataRoot, tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from warehouse.layout import DataRoot
 from warehouse.locks import hold
 from warehouse.manifest import load_manifest, verify_version
 
+SIDES = ("train", "validation")
+
 
 def query(root: DataRoot, sql: str) -> list[tuple]:
     with closing(connect(root)) as connection:
@@ -46,7 +48,9 @@ def test_every_kept_row_is_published_once_and_every_held_out_prompt_is_listed(da
     assert (published.rows, published.train_rows + published.validation_rows) == (40, 40)
     heldout = rows_of(published.folder, "heldout")
     assert len(heldout) == published.heldout_prompts > 0
-    assert {row["prompt_id"] for row in rows_of(published.folder, "validation")} <= {row["prompt_id"] for row in heldout}
+    assert {row["prompt_id"] for row in rows_of(published.folder, "validation")} <= {
+        row["prompt_id"] for row in heldout
+    }
     assert all(row["reference"] and row["verifier"] == "exact" for row in heldout)
     verify_version(Path(published.folder))
 
@@ -110,15 +114,15 @@ def test_sides_stay_when_prompts_are_added(data_root: DataRoot) -> None:
 def test_no_question_is_on_both_sides_though_prompts_differ(data_root: DataRoot) -> None:
     twice = [Answer(f"  WHAT is {n} plus {n + 7} ?", "So.", f"{2 * n + 7}.0") for n in range(60)]
     published = judged(data_root, sums(60) + twice).published()
-    sides = {side: {q.split()[2] for q in questions_of(published.folder, side)} for side in ("train", "validation")}
+    train, validation = ({q.split()[2] for q in questions_of(published.folder, side)} for side in SIDES)
     assert published.rows == 120
-    assert sides["validation"]
-    assert not sides["train"] & sides["validation"]
+    assert validation
+    assert not train & validation
 
 
 LONG = (
-    "{who} has {count} marbles in a bag, finds some more of them under the old sofa while cleaning the living room on a "
-    "rainy afternoon, and then gives every single one away to the children next door; how many are left in {where}?"
+    "{who} has {count} marbles in a bag, finds some more of them under the old sofa while cleaning the living room "
+    "on a rainy afternoon, and then gives every one of them to the children next door; how many are left in {where}?"
 )
 
 
@@ -126,25 +130,25 @@ def test_near_questions_share_a_side(data_root: DataRoot) -> None:
     names = ("Ada", "Grace", "Emmy")
     answers = [Answer(LONG.format(who=w, count=n, where="the bag"), "None.", "0") for n in range(40) for w in names]
     published = judged(data_root, answers).published()
-    counts = {side: {q.split()[2] for q in questions_of(published.folder, side)} for side in ("train", "validation")}
-    assert counts["validation"]
-    assert not counts["train"] & counts["validation"]
+    train, validation = ({q.split()[2] for q in questions_of(published.folder, side)} for side in SIDES)
+    assert validation
+    assert not train & validation
 
 
 def test_train_rows_whose_cluster_reaches_into_validation_are_left_out_and_said(data_root: DataRoot) -> None:
     """Questions too far apart to be near (Jaccard 0.78), on two sides here and there; then the ones between them."""
     words = " ".join(f"word{chr(97 + n)}" for n in range(26))
     short = [f"{n} {words}" for n in range(40)]
-    middle = [f"{text} and three more words" for text in short]
+    middle = [f"{text} and then more words" for text in short]
     long = [f"{text} and some other words" for text in middle]
     ends = [Answer(text, "So.", "0") for text in short + long]
     first = judged(data_root, ends).with_(publish=Publish(validation_fraction=0.5)).published()
-    on = {side: Counter(q.split()[0] for q in questions_of(first.folder, side)) for side in ("train", "validation")}
+    on = {side: Counter(q.split()[0] for q in questions_of(first.folder, side)) for side in SIDES}
     torn = on["train"].keys() & on["validation"].keys()
     assert torn
 
     second = judged(data_root, ends + [Answer(text, "So.", "0") for text in middle], turn="2").published()
-    on = {side: Counter(q.split()[0] for q in questions_of(second.folder, side)) for side in ("train", "validation")}
+    on = {side: Counter(q.split()[0] for q in questions_of(second.folder, side)) for side in SIDES}
     assert not on["train"].keys() & on["validation"].keys()
     assert {on["validation"][number] for number in torn} == {2}  # what was there, and the one between
     counts = load_manifest(Path(second.folder)).counts
@@ -200,11 +204,11 @@ def test_answers_that_nobody_judged_are_refused(data_root: DataRoot) -> None:
         line.published()
 
 
-def test_a_listed_version_whose_folder_is_gone_is_said(data_root: DataRoot) -> None:
+def test_a_listed_version_whose_folder_was_taken_away_is_published_anew(data_root: DataRoot) -> None:
     line = judged(data_root, sums(5))
     shutil.rmtree(line.published().folder)
-    with pytest.raises(BadInput, match="manifest.json is missing"):
-        line.published()
+    again = line.published()
+    assert (again.version, again.is_new) == ("sums@2026.11.21.2", True)
 
 
 def test_two_publications_of_one_dataset_do_not_overlap(data_root: DataRoot) -> None:
@@ -279,7 +283,9 @@ def test_a_killed_version_that_is_out_of_date_is_listed_too_and_the_next_gets_th
     ]
 
 
-def test_a_folder_that_does_not_check_out_is_left_alone_and_its_name_is_not_used(data_root: DataRoot, tmp_path: Path) -> None:
+def test_a_folder_that_does_not_check_out_is_left_alone_and_its_name_is_not_used(
+    data_root: DataRoot, tmp_path: Path
+) -> None:
     line = judged(data_root, sums(20))
     killed_before_listing(line, tmp_path)
     shard = next(data_root.path.glob("shards/sums/2026.11.21.1/train-*"))

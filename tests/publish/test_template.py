@@ -1,6 +1,7 @@
 """Which form a chat template keeps."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,12 @@ import pytest
 from tasks.publish.template import choose_form, keeps_reasoning, render, template_of
 from warehouse.errors import BadInput
 
+REAL = Path(find_spec("trl").origin).parent / "chat_templates"
+
 KEEPS_FIELD = (
-    "{% for m in messages %}<|{{ m.role }}|>\n{% if m.reasoning_content %}<think>\n{{ m.reasoning_content }}\n</think>\n"
-    "{% endif %}{% generation %}{{ m.content }}{% endgeneration %}<|end|>\n{% endfor %}"
+    "{% for m in messages %}<|{{ m.role }}|>\n"
+    "{% if m.reasoning_content %}<think>\n{{ m.reasoning_content }}\n</think>\n{% endif %}"
+    "{% generation %}{{ m.content }}{% endgeneration %}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
 DROPS_FIELD = (
@@ -22,8 +26,9 @@ CUTS_INLINE = (
     "{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}"
 )
 OPENS_THE_TAG = (
-    "{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'assistant' %}<think>\n{{ m.reasoning_content }}</think>{% endif %}"
-    "{{ m.content }}{% endfor %}{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}"
+    "{% for m in messages %}<|{{ m.role }}|>"
+    "{% if m.role == 'assistant' %}<think>\n{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}"
 )
 READS_THINKING = "{% for m in messages %}{{ m.role }}{{ m.thinking }}{{ m.content | trim }}{% break %}{% endfor %}"
 
@@ -35,6 +40,18 @@ def test_auto_takes_the_field_where_the_template_keeps_it() -> None:
 
 def test_auto_inlines_where_the_template_drops_the_field() -> None:
     assert choose_form("auto", DROPS_FIELD) == "inline"
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("qwen3", "field"), ("gptoss", "field"), ("qwen2_5", "inline"), ("llama3", "inline")]
+)
+def test_the_templates_of_real_students_are_told_apart(name: str, form: str) -> None:
+    assert choose_form("auto", (REAL / f"{name}.jinja").read_text()) == form
+
+
+def test_a_real_template_that_cuts_reasoning_away_is_refused() -> None:
+    with pytest.raises(BadInput, match="drops the reasoning"):
+        choose_form("auto", (REAL / "deepseek_r1_distill.jinja").read_text())
 
 
 def test_without_a_student_reasoning_is_inlined_unless_the_recipe_says_otherwise() -> None:

@@ -5,6 +5,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
 
 from tasks.publish.card import card
 from tasks.publish.publication import Form
@@ -25,7 +28,8 @@ def worked(problem: Problem) -> tuple[str, str]:
     numbers = [int(found) for found in re.findall(r"\d+", problem["prompt"])]
     if problem["family"] == "sequences":
         first, second, *_, last = numbers
-        return f"{second} - {first} = {second - first}. {last} + {second - first} = {problem['reference']}.", _said(problem)
+        step = second - first
+        return f"{second} - {first} = {step}. {last} + {step} = {problem['reference']}.", _said(problem)
     a, b, c = numbers
     sign = "+" if problem["family"] == "sums" else "-"
     return f"{a} + {b} = {a + b}. {a + b} {sign} {c} = {problem['reference']}.", _said(problem)
@@ -84,9 +88,10 @@ def _asked(problem: Problem) -> list[dict[str, str]]:
 def _row(problem: Problem, answer: tuple[str, str], form: Form) -> Row:
     prompt_id = content_id(problem["prompt"])
     return {
-        "prompt": _asked(problem), "completion": completion(*answer, form), "reasoning": answer[0], "answer": answer[1],
-        "trace_id": content_id(prompt_id, *answer), "prompt_id": prompt_id, "teacher": "simulated", "terms_id": "simulated",
-        "terms_sha256": "0" * 64, "simulated": True, "family": problem["family"], "license": "CC0-1.0",
+        "prompt": _asked(problem), "completion": completion(*answer, form), "reasoning": answer[0],
+        "answer": answer[1], "trace_id": content_id(prompt_id, *answer), "prompt_id": prompt_id,
+        "teacher": "simulated", "terms_id": "simulated", "terms_sha256": "0" * 64, "simulated": True,
+        "family": problem["family"], "license": "CC0-1.0",
     }  # fmt: skip
 
 
@@ -98,7 +103,7 @@ def _heldout(problem: Problem) -> Row:
     }  # fmt: skip
 
 
-def _shard(path, split, schema, rows) -> ShardEntry:  # type: ignore[no-untyped-def]
+def _shard(path: Path, split: str, schema: pa.Schema, rows: Sequence[Row]) -> ShardEntry:
     file = write_shard(path, schema, rows)
     return ShardEntry(file.name, split, file.rows, file.bytes, file.sha256, "simulated", "simulated", "0" * 64)
 
@@ -108,11 +113,11 @@ def _manifest(version: str, dataset: str, form: Form, shards: Sequence[ShardEntr
     rows = train + validation
     return Manifest(
         format=FORMAT, dataset=dataset, version=version, published_at=NOW, content_digest="0" * 64, form=form,
-        simulated=True, rows=rows, train_rows=train, validation_rows=validation, heldout_prompts=heldout, tokens=30 * rows,
-        shards=tuple(shards), card_sha256="", licenses=("CC0-1.0",), teachers=(), recipe="{}", recipe_sha256="0" * 64,
-        plan_id="plan", judge_run="judging", run_id="run",
+        simulated=True, rows=rows, train_rows=train, validation_rows=validation, heldout_prompts=heldout,
+        tokens=30 * rows, shards=tuple(shards), card_sha256="", licenses=("CC0-1.0",), teachers=(),
+        recipe="{}", recipe_sha256="0" * 64, plan_id="plan", judge_run="judging", run_id="run",
         counts=Counts(
-            wanted=rows, reused=0, answered=rows, failed=0, maybe_paid=0, not_asked=0, kept=rows, rejected=0, undecided=0,
-            quarantined=0, reasons={}, published=rows, merged_across_sides=0, not_admitted=0,
+            wanted=rows, reused=0, answered=rows, failed=0, maybe_paid=0, not_asked=0, kept=rows, rejected=0,
+            undecided=0, quarantined=0, reasons={}, published=rows, merged_across_sides=0, not_admitted=0,
         ),
     )  # fmt: skip
