@@ -1,4 +1,4 @@
-"""Parts of the line on their own: judge again from the ledger, publish again from what is kept. Neither asks anybody."""
+"""Parts of the line on their own: judge again from the ledger, publish again from what is kept. Nobody is asked."""
 
 import json
 
@@ -44,5 +44,7 @@ def last_recipe(here: Settings, dataset: str) -> Recipe:
         found = warehouse.execute(sql, [dataset]).fetchall()
         known = [name for (name,) in warehouse.execute("select distinct dataset from runs order by 1").fetchall()]
     if not found:
-        raise BadInput(f"no run of dataset '{dataset}': known are {', '.join(known) or 'none'}; `still run RECIPE` makes one")
+        raise BadInput(
+            f"no run of dataset '{dataset}': known are {', '.join(known) or 'none'}; `still run RECIPE` makes one"
+        )
     return parse_recipe(json.loads(found[0][0]), f"the last recipe of {dataset}")

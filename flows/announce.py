@@ -19,10 +19,15 @@ async def announce(line: Line, published: Published, trained_here: bool) -> None
     """
     counts, reasons = read_funnel(line.root, line.recipe.dataset)
     await acreate_markdown_artifact(
-        funnel_markdown(line.recipe.dataset, counts, reasons), key="funnel", description="from wanted to kept, with reasons"
+        funnel_markdown(line.recipe.dataset, counts, reasons),
+        key="funnel",
+        description="from wanted to kept, with reasons",
     )
     await acreate_link_artifact(
-        link=f"file://{published.folder}", link_text=published.version, key="version", description=f"{published.rows:,} rows"
+        link=f"file://{published.folder}",
+        link_text=published.version,
+        key="version",
+        description=f"{published.rows:,} rows",
     )
     meant_for_training = line.recipe.student is not None and not any(teacher.simulated for teacher in line.teachers)
     wants_training = meant_for_training and not trained_here

@@ -21,7 +21,9 @@ async def ask_all_batches(line: Line, plan: AskPlan, admissions: Sequence[Admiss
         RunFailed: a teacher cannot go on; everything received is kept.
     """
     have = plan.reused + plan.answered
-    line.progress.say(stage="asking", wanted=plan.wanted, reused=plan.reused, answered=plan.answered, to_ask=plan.to_ask)
+    line.progress.say(
+        stage="asking", wanted=plan.wanted, reused=plan.reused, answered=plan.answered, to_ask=plan.to_ask
+    )
     if not plan.batches:
         return ()
     calls = teacher_calls(line, plan, admissions)
@@ -68,7 +70,11 @@ class _Meter:
         priced = all(teacher.worst_usd is not None for teacher in plan.teachers)
         self._line.progress.say(
             stage="asking",
-            note=asked.stop.reason if asked.stop else f"paused {asked.held_s:.0f} s by the teacher" if asked.held_s > 1 else None,
+            note=asked.stop.reason
+            if asked.stop
+            else f"paused {asked.held_s:.0f} s by the teacher"
+            if asked.held_s > 1
+            else None,
             sent=min(counters.sent, plan.to_ask),
             in_flight=counters.in_flight,
             answered=plan.answered + counters.answered,

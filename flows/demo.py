@@ -41,7 +41,9 @@ def simulated_teacher(*flags: str) -> Iterator[str]:
 def _base_url(process: "subprocess.Popen[str]") -> str:
     line = process.stdout.readline() if process.stdout else ""
     if not line:
-        raise RunFailed(f"the simulated teacher ended with code {process.wait()} before it was ready; run `still simulate`")
+        raise RunFailed(
+            f"the simulated teacher ended with code {process.wait()} before it was ready; run `still simulate`"
+        )
     return str(json.loads(line)["base_url"])
 
 

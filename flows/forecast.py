@@ -26,15 +26,31 @@ class Forecast:
         """Name and value, as they are printed."""
         plan = self.plan
         found = [
-            ("prompts", f"{plan.prompts:,}" + (f" ({plan.repeated:,} repeated rows left out)" if plan.repeated else "")),
+            (
+                "prompts",
+                f"{plan.prompts:,}" + (f" ({plan.repeated:,} repeated rows left out)" if plan.repeated else ""),
+            ),
             ("wanted", f"{plan.wanted:,} samples"),
-            ("answered", f"{plan.answered + plan.reused:,}" + (f" ({plan.reused:,} of them reused)" if plan.reused else "")),
-            ("to ask", f"{plan.to_ask:,}" + (f" ({plan.maybe_paid:,} may have been paid before)" if plan.maybe_paid else "")),
-            ("tokens", f"about {plan.estimated_tokens:,}, at most {plan.worst_tokens:,} (estimates by tiktoken's cl100k_base)"),
+            (
+                "answered",
+                f"{plan.answered + plan.reused:,}" + (f" ({plan.reused:,} of them reused)" if plan.reused else ""),
+            ),
+            (
+                "to ask",
+                f"{plan.to_ask:,}" + (f" ({plan.maybe_paid:,} may have been paid before)" if plan.maybe_paid else ""),
+            ),
+            (
+                "tokens",
+                f"about {plan.estimated_tokens:,}, at most {plan.worst_tokens:,} (estimates by tiktoken's cl100k_base)",
+            ),
             ("dollars", _dollars(plan.estimated_usd, plan.worst_usd)),
         ]
         for teacher in plan.teachers:
-            time = "unknown: no quota is stated" if teacher.estimated_s is None else f"about {teacher.estimated_s / 60:,.0f} min"
+            time = (
+                "unknown: no quota is stated"
+                if teacher.estimated_s is None
+                else f"about {teacher.estimated_s / 60:,.0f} min"
+            )
             found.append((teacher.teacher, f"{teacher.requests:,} requests; time at its quota {time}"))
         return found + [(f"{probe.teacher} probe", _probe(probe)) for probe in self.probes]
 
@@ -48,7 +64,9 @@ def _dollars(estimated: float | None, worst: float | None) -> str:
 def _probe(probe: Preflight) -> str:
     if not probe.asked:
         return "not asked: nothing is wanted of it"
-    facts = {name: value for name, value in vars(probe).items() if name not in ("teacher", "asked") and value is not None}
+    facts = {
+        name: value for name, value in vars(probe).items() if name not in ("teacher", "asked") and value is not None
+    }
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
 
 

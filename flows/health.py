@@ -41,7 +41,9 @@ def _python() -> Finding:
 def _libraries() -> Finding:
     missing = [name for name in LIBRARIES if not _version(name)]
     if missing:
-        return Finding("libraries", False, f"missing: {', '.join(missing)}; run `make test`, which installs the lock file")
+        return Finding(
+            "libraries", False, f"missing: {', '.join(missing)}; run `make test`, which installs the lock file"
+        )
     return Finding("libraries", True, ", ".join(f"{name} {_version(name)}" for name in LIBRARIES))
 
 
@@ -80,11 +82,15 @@ def _teachers(here: Settings) -> Finding:
 def _prefect() -> Finding:
     url = PREFECT_API_URL.value()
     if not url:
-        return Finding("prefect", True, "no PREFECT_API_URL: each run starts a server of its own, for as long as it runs")
+        return Finding(
+            "prefect", True, "no PREFECT_API_URL: each run starts a server of its own, for as long as it runs"
+        )
     try:
         httpx.get(f"{url.rstrip('/')}/health", timeout=5).raise_for_status()
     except httpx.HTTPError as error:
-        return Finding("prefect", False, f"{url}: {error}; start it with `prefect server start`, or unset PREFECT_API_URL")
+        return Finding(
+            "prefect", False, f"{url}: {error}; start it with `prefect server start`, or unset PREFECT_API_URL"
+        )
     return Finding("prefect", True, url)
 
 

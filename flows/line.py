@@ -90,4 +90,3 @@ async def open_line(recipe: Recipe, flow: str) -> AsyncIterator[Line]:
             record_end(root, run_id, state, datetime.now(UTC))
             publish(root)
             progress.say(stage="done" if state == "completed" else state, state=state)
-

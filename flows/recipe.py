@@ -67,7 +67,9 @@ def parse_recipe(data: Any, where: str) -> Recipe:
         BadInput: one line that names the first wrong field, its value, and how many more there are.
     """
     if not isinstance(data, dict):
-        raise BadInput(f"{where}: a recipe is a mapping of fields, this is {type(data).__name__}: see README, 'A recipe'")
+        raise BadInput(
+            f"{where}: a recipe is a mapping of fields, this is {type(data).__name__}: see README, 'A recipe'"
+        )
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:

@@ -68,7 +68,9 @@ def choose(data: Path | None, teachers: Path | None, environment: MutableMapping
         environment[DATA] = str(data.absolute())
     if teachers is not None:
         if not teachers.is_dir():
-            raise BadInput(f"--teachers {teachers}: there is no such folder; make it, or name the one with your entries")
+            raise BadInput(
+                f"--teachers {teachers}: there is no such folder; make it, or name the one with your entries"
+            )
         environment[TEACHERS] = str(teachers.absolute())
     return Settings.from_environment(environment)
 

@@ -1,4 +1,4 @@
-"""A version in, a student run out: its own flow and deployment, started by hand, by a schedule, or by a version's event."""
+"""A version in, a student run out: its own flow and deployment, started by hand or by a version's event."""
 
 import asyncio
 import json
@@ -42,10 +42,14 @@ async def train(version: str, student: Student | None = None) -> StudentDone:
     recipe = parse_recipe(json.loads(manifest.recipe), f"the recipe of {manifest.version}")
     wanted = student or recipe.student
     if wanted is None:
-        raise BadInput(f"the recipe of {manifest.version} names no student: add `student: {{model: tiny}}` to it, or give one here")
+        raise BadInput(
+            f"the recipe of {manifest.version} names no student: add `student: {{model: tiny}}` to it, or give one here"
+        )
     run_id, now = str(flow_run.get_id()), datetime.now(UTC)
     progress = Progress(here.root, recipe.dataset, run_id)
-    record_start(here.root, run_id, recipe.dataset, "train", recipe.model_dump_json(), recipe.sha256, manifest.simulated, now)
+    record_start(
+        here.root, run_id, recipe.dataset, "train", recipe.model_dump_json(), recipe.sha256, manifest.simulated, now
+    )
     state: RunState = "failed"
     try:
         # The version's teachers must pass again: a lapsed review or a changed term stops training too.
@@ -81,8 +85,8 @@ def find_version(root: DataRoot, version: str) -> Manifest:
         BadInput: there is no such version; the message lists the newest that exist.
     """
     with connect(root) as warehouse:
-        sql = "select folder from versions where version = ? or dataset = ? order by published_at desc, version desc limit 1"
-        found = warehouse.execute(sql, [version, version]).fetchall()
+        sql = "select folder from versions where ? in (version, dataset) order by published_at desc, version desc limit 1"
+        found = warehouse.execute(sql, [version]).fetchall()
         newest = warehouse.execute("select version from versions order by published_at desc limit 5").fetchall()
     if not found:
         known = ", ".join(name for (name,) in newest) or "none yet; `still run RECIPE` publishes one"

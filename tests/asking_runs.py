@@ -94,9 +94,10 @@ def ancestors(pid: int) -> set[int]:
 
 
 def attempts(root: DataRoot) -> list[dict[str, Any]]:
+    columns = ("request_key", "state", "outcome", "usage_source", "worst_tokens")
     with connect(root) as warehouse:
-        rows = warehouse.execute("select * from attempts").to_arrow_table().to_pylist()
-    return [dict(row) for row in rows]
+        rows = warehouse.execute(f"select {', '.join(columns)} from attempts").fetchall()
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def check_against_referee(root: DataRoot, teacher: SimulatedTeacher) -> int:

@@ -151,5 +151,6 @@ class Place:
 def sums(count: int, seed: int = 1) -> list[dict[str, object]]:
     """Different problems that the simulated teacher solves."""
     return [
-        {"prompt": f"What is {seed * 1000 + i} + {i % 97} + 5?", "reference": str(seed * 1000 + i + i % 97 + 5)} for i in range(count)
+        {"prompt": f"What is {seed * 1000 + i} + {i % 97} + 5?", "reference": str(seed * 1000 + i + i % 97 + 5)}
+        for i in range(count)
     ]

@@ -116,7 +116,7 @@ def snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
         raise _no_warehouse(root)
     connection = _open(":memory:")
     try:
-        connection.execute(f"set temp_directory = {_literal(root.path / '.scratch' / 'duckdb')}")
+        connection.execute(f"set temp_directory = {_literal(root.scratches / 'duckdb')}")
         connection.execute(f"attach {_literal(root.warehouse)} as warehouse (type duckdb, read_only)")
         connection.execute("use warehouse")
         check_known(applied_migrations(connection), shipped_migrations(), str(root.path))

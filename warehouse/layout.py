@@ -50,12 +50,18 @@ class DataRoot:
         """The folder of one published version, e.g. `shards/word-problems/2026.11.21.1`."""
         return self.path / "shards" / dataset / name
 
+    @property
+    def scratches(self) -> Path:
+        """Files that may be deleted once no run is under way; DuckDB spills here."""
+        return self.path / ".scratch"
+
     def scratch(self, run_id: str) -> Path:
         """Files of one run that may be deleted once the run is over."""
-        return self.path / ".scratch" / run_id
+        return self.scratches / run_id
 
     def create(self) -> "DataRoot":
         """Make the folders that must exist, and return self."""
-        for folder in (self.catalog.parent, self.locks, self.status, self.journal, self.logs, self.students):
+        folders = (self.locks, self.status, self.journal, self.logs, self.students, self.scratches)
+        for folder in (self.catalog.parent, *folders):
             folder.mkdir(parents=True, exist_ok=True)
         return self

@@ -22,7 +22,7 @@ VerdictOutcome = Literal["kept", "rejected", "undecided", "quarantined"]
 
 
 def content_id(*fields: str | bytes | int | float | None) -> str:
-    """Hash fields into 32 hex digits (BLAKE2b-128); lengths are framed, so no two lists of fields collide by joining."""
+    """Hash fields into 32 hex digits (BLAKE2b-128); lengths are framed: no two lists of fields collide by joining."""
     digest = hashlib.blake2b(digest_size=16)
     for field in fields:
         data = field if isinstance(field, bytes) else repr(field).encode()

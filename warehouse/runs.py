@@ -10,7 +10,14 @@ RunState = Literal["running", "completed", "failed", "cancelled"]
 
 
 def record_start(
-    root: DataRoot, run_id: str, dataset: str, flow: str, recipe: str, recipe_sha256: str, simulated: bool, now: datetime
+    root: DataRoot,
+    run_id: str,
+    dataset: str,
+    flow: str,
+    recipe: str,
+    recipe_sha256: str,
+    simulated: bool,
+    now: datetime,
 ) -> None:
     """List a run as running; `recipe` is its JSON."""
     with transaction(root, now) as store:

@@ -120,7 +120,9 @@ def teachers(data: Data = None, own: Teachers = None, as_json: Json = False) -> 
 
 
 def simulate(
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="[-- FLAGS]", help="Flags; `-- --help` lists them.")] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- FLAGS]", help="Flags; `-- --help` lists them.")
+    ] = None,
 ) -> None:
     """The simulated teacher as a server of its own; Ctrl-C stops it."""
     # Its own process, never an import: it is the independent referee.
@@ -140,4 +142,6 @@ def doctor(data: Data = None, own: Teachers = None, as_json: Json = False) -> No
             shown.out().print(f"{mark} {finding.subject:<14}{finding.finding}", highlight=False)
     bad = [finding.subject for finding in findings if not finding.well]
     if bad:
-        raise BadInput(f"{len(bad)} of {len(findings)} checks failed: {', '.join(bad)}; each line above says what to do")
+        raise BadInput(
+            f"{len(bad)} of {len(findings)} checks failed: {', '.join(bad)}; each line above says what to do"
+        )

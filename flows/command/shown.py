@@ -52,7 +52,9 @@ def say(line: str) -> None:
 def say_error(error: StillhouseError) -> None:
     """One line: what happened and what to do; and the log, for a run that failed."""
     details = f" (details: {_Streams.log})" if _Streams.log and error.exit_code == 1 else ""
-    _Streams.err.print(f"[red]still:[/red] {escape(' '.join(str(error).split()))}{details}", highlight=False, soft_wrap=True)
+    _Streams.err.print(
+        f"[red]still:[/red] {escape(' '.join(str(error).split()))}{details}", highlight=False, soft_wrap=True
+    )
 
 
 def _log_unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

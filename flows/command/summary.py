@@ -42,14 +42,19 @@ def version_line(published: Published) -> Text:
     """The version, whether it is new, and where it lies."""
     text = Text.assemble((published.version, "bold"), f"  {published.rows:,} rows")
     text.append(f" ({published.train_rows:,} train, {published.validation_rows:,} validation)")
-    text.append("  new" if published.is_new else "  nothing new, so no new version", style="green" if published.is_new else "dim")
+    text.append(
+        "  new" if published.is_new else "  nothing new, so no new version",
+        style="green" if published.is_new else "dim",
+    )
     text.append(f"\n{published.folder}", style="dim")
     return text
 
 
 def student_table(student: StudentDone) -> RenderableType:
     """Accuracy before and after on held-out prompts, overall and per family, with 95 % intervals."""
-    table = Table("held-out", "prompts", "before", "after", "95 % interval", box=None, header_style="dim", padding=(0, 2))
+    table = Table(
+        "held-out", "prompts", "before", "after", "95 % interval", box=None, header_style="dim", padding=(0, 2)
+    )
     for family, scores in student.per_family.items():
         table.add_row(*_scores(family, scores))
     table.add_row(*_scores("all", student.overall), style="bold")
@@ -61,7 +66,9 @@ def _scores(name: str, scores: Any) -> tuple[str, ...]:
     return (name, f"{scores.prompts:,}", f"{scores.before:.1%}", f"{scores.after:.1%}", f"{low:.1%} to {high:.1%}")
 
 
-def print_run(here: Settings, summary: Summary, *, title: str | None = None, footer: RenderableType | None = None) -> None:
+def print_run(
+    here: Settings, summary: Summary, *, title: str | None = None, footer: RenderableType | None = None
+) -> None:
     """The whole outcome in one panel."""
     asked = f"asked {summary.asked:,} samples" if summary.asked else "asked nothing: everything wanted was there"
     usd = "price unknown" if summary.usd is None else f"${summary.usd:,.2f}"
@@ -77,7 +84,9 @@ def print_run(here: Settings, summary: Summary, *, title: str | None = None, foo
         parts += [Text(), Text.assemble(("student ", "bold"), summary.student.student_run_id, (done, "dim"))]
         parts += [student_table(summary.student), Text(summary.student.checkpoint, style="dim")]
     parts += [Text(), footer] if footer else []
-    shown.out().print(Panel(Group(*parts), title=title or summary.dataset, title_align="left", width=min(100, shown.out().width)))
+    shown.out().print(
+        Panel(Group(*parts), title=title or summary.dataset, title_align="left", width=min(100, shown.out().width))
+    )
 
 
 def print_demo(here: Settings, summary: Summary, requests: int, seconds: float) -> None:
@@ -85,18 +94,26 @@ def print_demo(here: Settings, summary: Summary, requests: int, seconds: float) 
     data = here.root.path
     try_next = Table.grid(padding=(0, 2))
     try_next.add_row("[bold]try next[/bold]")
-    try_next.add_row(f"still sql \"select reason, count(*) as traces from rejected group by reason\" --data {data}", style="cyan")
+    try_next.add_row(
+        f'still sql "select reason, count(*) as traces from rejected group by reason" --data {data}', style="cyan"
+    )
     try_next.add_row(f"still show {_a_rejected_trace(here)} --data {data}", style="cyan")
     try_next.add_row(f"still demo --data {data}", style="cyan")
     try_next.add_row("the last one again: it will ask nothing, publish nothing and train nothing", style="dim")
-    footer = Group(Text(f"the simulated teacher saw {requests:,} requests in this run; {duration(seconds)} in all"), Text(), try_next)
+    footer = Group(
+        Text(f"the simulated teacher saw {requests:,} requests in this run; {duration(seconds)} in all"),
+        Text(),
+        try_next,
+    )
     print_run(here, summary, title="still demo", footer=footer)
 
 
 def _a_rejected_trace(here: Settings) -> str:
     from warehouse.query import run_query
 
-    found = run_query(here.root, "select trace_id from rejected where dataset = 'demo' order by reason desc, trace_id limit 1")
+    found = run_query(
+        here.root, "select trace_id from rejected where dataset = 'demo' order by reason desc, trace_id limit 1"
+    )
     return str(found.to_pylist()[0]["trace_id"])[:12] if found.num_rows else "TRACE_ID"
 
 
@@ -110,7 +127,9 @@ def print_student(student: StudentDone, as_json: bool) -> None:
     if as_json:
         shown.out().print_json(json.dumps(asdict(student), default=str))
         return
-    shown.out().print(Text(f"student {student.student_run_id}{'' if student.is_new else '  trained before, so not again'}"))
+    shown.out().print(
+        Text(f"student {student.student_run_id}{'' if student.is_new else '  trained before, so not again'}")
+    )
     shown.out().print(student_table(student))
     shown.out().print(Text(student.checkpoint, style="dim"))
 
@@ -123,11 +142,17 @@ def print_forecast(forecast: Forecast, as_json: bool) -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in forecast.lines():
         table.add_row(Text(name, style="bold"), value)
-    shown.out().print(Panel(table, title=f"plan of {forecast.dataset}", title_align="left", width=min(100, shown.out().width)))
+    shown.out().print(
+        Panel(table, title=f"plan of {forecast.dataset}", title_align="left", width=min(100, shown.out().width))
+    )
 
 
 def print_judged(judged: Judged) -> None:
     """What a judging came to."""
     counts = {name: getattr(judged, name) for name in JUDGING}
-    head = f"{judged.traces:,} traces judged" if judged.is_new else f"{judged.traces:,} traces; judged by these rules before"
+    head = (
+        f"{judged.traces:,} traces judged"
+        if judged.is_new
+        else f"{judged.traces:,} traces; judged by these rules before"
+    )
     shown.out().print(Group(Text(head), funnel_table(counts, judged.reasons)))

@@ -80,7 +80,11 @@ def render(status: Status | None, title: str) -> RenderableType:
     for row in asking_rows(status) if "wanted" in status else []:
         table.add_row(*row)
     stage = status["stage"]
-    head = Spinner("dots", Text(str(status.get("note") or stage), style="bold")) if stage != "done" else Text("done", "bold")
+    head = (
+        Spinner("dots", Text(str(status.get("note") or stage), style="bold"))
+        if stage != "done"
+        else Text("done", "bold")
+    )
     return Panel(Group(head, table, Text(figures(status), style="dim")), title=title, title_align="left", width=96)
 
 

@@ -39,13 +39,9 @@ _BACKLOG = 4096
 
 def parser() -> argparse.ArgumentParser:
     """All flags; those of the switches come from the switches themselves."""
-    found = argparse.ArgumentParser(
-        prog="python -m infra.simulated_teacher", description=__doc__.split("\n")[0]
-    )
+    found = argparse.ArgumentParser(prog="python -m infra.simulated_teacher", description=__doc__.split("\n")[0])
     found.add_argument("--host", default=HOST, help=f"address to listen on (default {HOST})")
-    found.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help=f"0 picks a free one (default {DEFAULT_PORT})"
-    )
+    found.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"0 picks a free one (default {DEFAULT_PORT})")
     found.add_argument("--seed", type=int, default=0, help="the same seed gives the same answers")
     found.add_argument("--preset", default="clean", help=f"one of {', '.join(presets())}; flags go over it")
     found.add_argument("--api-key", default="", help="asked of every client when given")

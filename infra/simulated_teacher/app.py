@@ -57,18 +57,12 @@ class Teacher:
         if request.path.startswith("/v1/models/"):
             method = "GET"
         if method is None:
-            return error_response(
-                404, "invalid_request_error", f"no page {request.path}: see /referee and {CHAT}"
-            )
+            return error_response(404, "invalid_request_error", f"no page {request.path}: see /referee and {CHAT}")
         if method != request.method and (request.method, request.path) != ("GET", "/referee/switches"):
-            return error_response(
-                405, "invalid_request_error", f"{request.path} takes {method}, not {request.method}"
-            )
+            return error_response(405, "invalid_request_error", f"{request.path} takes {method}, not {request.method}")
         if request.path.startswith("/v1/") and not self._may(request):
             self._chat.referee.counts["unauthorized"] += 1
-            return error_response(
-                401, "invalid_request_error", "Incorrect API key provided", code="invalid_api_key"
-            )
+            return error_response(401, "invalid_request_error", "Incorrect API key provided", code="invalid_api_key")
         if request.path == CHAT:
             self._chat_requests += 1
             self._apply_due_changes()
@@ -130,9 +124,7 @@ class Teacher:
         query = request.query
         bounds = query.get("offset", "0"), query.get("limit", "10000")
         if not all(bound.isascii() and bound.isdigit() for bound in bounds):
-            return error_response(
-                400, "invalid_request_error", f"offset and limit are {bounds}: give whole numbers"
-            )
+            return error_response(400, "invalid_request_error", f"offset and limit are {bounds}: give whole numbers")
         offset, limit = map(int, bounds)
         again = query.get("again", "0") not in ("", "0")
         select = self._chat.referee.select

@@ -111,9 +111,7 @@ class Chat:
 
     def _check(self, question: Question) -> None:
         if question.model != self.switches.model:
-            message = (
-                f"The model `{question.model}` does not exist: this server serves `{self.switches.model}`"
-            )
+            message = f"The model `{question.model}` does not exist: this server serves `{self.switches.model}`"
             raise BadRequest(message, "model", status=404, code="model_not_found")
         wanted = question.prompt_tokens + (question.cap or 0)
         if wanted > self.switches.context_tokens:
@@ -170,9 +168,7 @@ class Chat:
         reply = compose(switches, seed, question, solution, seen.admitted)
         self._remember(seen, solution, reply)
         tokens = _usage(question, reply)
-        seconds = spread(
-            switches.latency, switches.latency_distribution, draw(seed, "latency", question.identity)
-        )
+        seconds = spread(switches.latency, switches.latency_distribution, draw(seed, "latency", question.identity))
         if switches.tokens_per_second:
             seconds += tokens[1] / switches.tokens_per_second
         if fault == "stalls":

@@ -128,9 +128,7 @@ def cap(reply: Reply, tokens: int | None) -> Reply:
     if tokens is None or thinking + count_tokens(reply.content) <= tokens:
         return reply
     content = cut(reply.content, tokens - thinking)
-    return replace(
-        reply, reasoning=cut(reply.reasoning, tokens), content=content, answer=None, complete=False
-    )
+    return replace(reply, reasoning=cut(reply.reasoning, tokens), content=content, answer=None, complete=False)
 
 
 def _filler(switches: Switches, words: tuple[object, ...]) -> str:
@@ -143,9 +141,7 @@ def _filler(switches: Switches, words: tuple[object, ...]) -> str:
     return f"{cut(', '.join(phrases), count)}. "
 
 
-def _text(
-    switches: Switches, seed: int, question: Question, solution: Solution | None, fault: str | None
-) -> Reply:
+def _text(switches: Switches, seed: int, question: Question, solution: Solution | None, fault: str | None) -> Reply:
     """The reply as the text fault makes it, before it is cut."""
     shared = fault in ("exact_repeats", "near_duplicates")
     source = question.prompt if shared else question.identity
@@ -160,9 +156,7 @@ def _text(
     if fault == "empty_content":
         return replace(reply, content="", answer=None)
     if fault == "near_duplicates":
-        return replace(
-            reply, reasoning=f"{reply.reasoning} {_ONE_WORD_MORE[int(chance * len(_ONE_WORD_MORE))]}"
-        )
+        return replace(reply, reasoning=f"{reply.reasoning} {_ONE_WORD_MORE[int(chance * len(_ONE_WORD_MORE))]}")
     if solution is not None and fault == "wrong_answers":
         return _wrong_answer(reply, solution, chance)
     if solution is not None and fault == "wrong_reasoning":
@@ -172,9 +166,7 @@ def _text(
     return reply
 
 
-def compose(
-    switches: Switches, seed: int, question: Question, solution: Solution | None, attempt: int
-) -> Reply:
+def compose(switches: Switches, seed: int, question: Question, solution: Solution | None, attempt: int) -> Reply:
     """The whole reply to a question, max_tokens respected; `planted` names the faults that were put in."""
 
     def drawn(fault: str) -> bool:

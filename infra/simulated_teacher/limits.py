@@ -108,9 +108,7 @@ class Limits:
             return Refusal("storm", wait, "Rate limit reached: the server is overloaded")
         wait = self._requests.wait(1)
         if wait:
-            return Refusal(
-                "requests", wait, f"Rate limit reached on requests per min: Limit {switches.rpm:g}"
-            )
+            return Refusal("requests", wait, f"Rate limit reached on requests per min: Limit {switches.rpm:g}")
         wait = self._tokens.wait(tokens)
         if wait:
             text = f"Rate limit reached on tokens per min: Limit {switches.tpm:g}, Requested {tokens}"
@@ -131,9 +129,7 @@ class Limits:
                 bucket.refill(now)
                 found.append((f"x-ratelimit-limit-{name}", f"{limit:.0f}"))
                 found.append((f"x-ratelimit-remaining-{name}", str(max(0, math.floor(bucket.level)))))
-                found.append(
-                    (f"x-ratelimit-reset-{name}", go_duration((bucket.size - bucket.level) / bucket.rate))
-                )
+                found.append((f"x-ratelimit-reset-{name}", go_duration((bucket.size - bucket.level) / bucket.rate)))
         return tuple(found)
 
 

@@ -16,9 +16,7 @@ _CAPS = ("max_completion_tokens", "max_tokens")
 class BadRequest(ValueError):
     """A request the teacher will not take; `param` is the field at fault."""
 
-    def __init__(
-        self, message: str, param: str | None = None, status: int = 400, code: str | None = None
-    ) -> None:
+    def __init__(self, message: str, param: str | None = None, status: int = 400, code: str | None = None) -> None:
         super().__init__(message)
         self.param = param
         self.status = status
@@ -50,9 +48,7 @@ def _hash(value: object) -> str:
 def _content(message: object) -> str:
     content = message.get("content") if isinstance(message, dict) else None
     if isinstance(content, list):
-        parts = [
-            part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"
-        ]
+        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
         if len(parts) == len(content):
             content = "\n".join(str(part) for part in parts)
     if not isinstance(content, str):

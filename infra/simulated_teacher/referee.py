@@ -51,9 +51,7 @@ class Seen:
 
     def truth(self) -> dict[str, object]:
         names = ("question", "client_request_id", "prompt", "kind", "right_answer", "given_answer", "planted")
-        return {
-            name: getattr(self, name) for name in (*names, "finish_reason", "text_hash", "attempt_faults")
-        }
+        return {name: getattr(self, name) for name in (*names, "finish_reason", "text_hash", "attempt_faults")}
 
 
 @dataclass(slots=True)
@@ -129,9 +127,7 @@ class Referee:
         self.faults[fault] += 1
         seen.attempt_faults.append(fault)
 
-    def answer(
-        self, seen: Seen, cap: int | None, tokens: tuple[int, int, int], delivered: bool, now: float
-    ) -> None:
+    def answer(self, seen: Seen, cap: int | None, tokens: tuple[int, int, int], delivered: bool, now: float) -> None:
         """An answer is billed; `tokens`: of the prompt, the completion, and the reasoning in it."""
         reach = float("inf") if cap is None else float(cap)
         if seen.answered:
@@ -145,9 +141,7 @@ class Referee:
         seen.prompt_tokens += tokens[0]
         seen.completion_tokens += tokens[1]
         self.counts["answered"] += 1
-        for name, amount in zip(
-            ("prompt_tokens", "completion_tokens", "reasoning_tokens"), tokens, strict=True
-        ):
+        for name, amount in zip(("prompt_tokens", "completion_tokens", "reasoning_tokens"), tokens, strict=True):
             self.counts[name] += amount
         self.minute.add(now, 3, tokens[0] + tokens[1])
         if not delivered:
@@ -169,9 +163,7 @@ class Referee:
         again = ("received_again", "answered_again", "answers_beyond_first", "answers_beyond_need")
         return {
             **{name: self.counts[name] for name in names + tokens + again},
-            "refused_429": {
-                kind: self.refused[kind] for kind in ("requests", "tokens", "concurrency", "storm")
-            },
+            "refused_429": {kind: self.refused[kind] for kind in ("requests", "tokens", "concurrency", "storm")},
             "questions": len(self.questions),
             "max_in_flight": self.max_in_flight,
             "most_in_60s": dict(zip(WINDOW_COUNTS, self.minute.most, strict=True)),

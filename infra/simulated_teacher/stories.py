@@ -38,9 +38,7 @@ _BEYOND = re.compile(
     r"|%|\d[.,/]\d"
 )
 _QUESTION = re.compile(r"\bhow (?:many|much)\b([^?]*)\?", re.IGNORECASE)
-_ASKS_FOR_THE_END = re.compile(
-    r"\b(now|left|have|has|total|altogether|all|remain|remains|there)\b", re.IGNORECASE
-)
+_ASKS_FOR_THE_END = re.compile(r"\b(now|left|have|has|total|altogether|all|remain|remains|there)\b", re.IGNORECASE)
 _ASKS_FOR_ALL = re.compile(r"\b(total|altogether|together|in all)\b", re.IGNORECASE)
 _WORD = re.compile(r"\d+|[A-Za-z']+")
 

@@ -39,9 +39,7 @@ class Switches:
 
     model: str = _is("model name served and accepted", "simulated-teacher")
     reasoning: str = _is("where the reasoning goes", "reasoning_content", one_of=REASONING_PLACES)
-    styles: int = _is(
-        "ways of wording the same solution; samples of one prompt differ only above 1", 1, low=1
-    )
+    styles: int = _is("ways of wording the same solution; samples of one prompt differ only above 1", 1, low=1)
     context_tokens: int = _is("prompt and max_tokens together may not exceed this", 131072, low=1)
 
     rpm: float = _is("requests a minute, continuously refilled; 0 = no limit", 0.0)
@@ -57,9 +55,7 @@ class Switches:
     tokens_per_second: float = _is("adds completion tokens / this to the latency; 0 = at once", 0.0)
     filler_tokens: float = _is("further tokens of thinking aloud before the steps (the mean)", 0.0)
     filler_distribution: str = _is("how filler_tokens is drawn", "fixed", one_of=DISTRIBUTIONS)
-    filler_drawn_per: str = _is(
-        "question: the same work for every client; attempt: fresh", "question", one_of=DRAWS
-    )
+    filler_drawn_per: str = _is("question: the same work for every client; attempt: fresh", "question", one_of=DRAWS)
     on_disconnect: str = _is(
         "a client that hangs up: bill the answer all the same, or abort it", "bill", one_of=ON_DISCONNECT
     )
@@ -135,9 +131,7 @@ def parse_change(values: Mapping[str, object]) -> Change:
     rest = dict(values)
     requests, seconds = rest.pop("after_requests", None), rest.pop("after_seconds", None)
     if (requests is None) == (seconds is None) or not rest:
-        raise BadSwitch(
-            f"change {dict(values)!r}: give one of after_requests and after_seconds, and a switch"
-        )
+        raise BadSwitch(f"change {dict(values)!r}: give one of after_requests and after_seconds, and a switch")
     if requests is not None and not isinstance(requests, int):
         raise BadSwitch(f"change: after_requests is {requests!r}, not a whole number")
     if seconds is not None and not isinstance(seconds, int | float):

@@ -13,9 +13,7 @@ from urllib.parse import parse_qsl, unquote
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_JSON_HEAD = (
-    b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\nx-simulated: true\r\ncontent-length: %d\r\n"
-)
+_JSON_HEAD = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\nx-simulated: true\r\ncontent-length: %d\r\n"
 
 
 class WireError(ValueError):

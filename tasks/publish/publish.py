@@ -88,7 +88,6 @@ def publish_kept(root: DataRoot, order: Order) -> Published:
             listed = listed_versions(connection, order.dataset)
         adopted = adopt_unlisted(root, order.dataset, listed, order.now)
         with closing(connect(root)) as connection:
-            root.scratch(order.run_id).parent.mkdir(parents=True, exist_ok=True)  # what does not fit goes there
             connection.execute(f"set memory_limit = '{MEMORY}'")
             return _publish(root, connection, order, adopted)
 

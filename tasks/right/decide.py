@@ -132,9 +132,7 @@ def _contract(of: TermsOf, terms: WeightsTerms | RouteTerms) -> Iterator[Reason]
     elif terms.outputs_trainable == "conditional" and terms.conditions:
         pass  # the findings speak for each condition
     elif terms.outputs_trainable != "yes":
-        yield Reason(
-            f"{of}_unknown", f"{called} is not known to allow training on outputs{says}", _TO_KNOW[of]
-        )
+        yield Reason(f"{of}_unknown", f"{called} is not known to allow training on outputs{says}", _TO_KNOW[of])
     if terms.evidence and terms.evidence.mark not in ("primary", "secondary"):
         yield Reason(f"{of}_unverified", f"{called} has not been read by anyone", _TO_KNOW[of])
     if not terms.evidence and not _needs_no_evidence(terms):

@@ -109,9 +109,7 @@ class WeightsFile(WeightsTerms):
     @property
     def terms(self) -> WeightsTerms:
         """What a teacher carries of it."""
-        return WeightsTerms.model_validate(
-            {field: getattr(self, field) for field in WeightsTerms.model_fields}
-        )
+        return WeightsTerms.model_validate({field: getattr(self, field) for field in WeightsTerms.model_fields})
 
 
 class RouteFile(RouteTerms):

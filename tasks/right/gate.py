@@ -21,9 +21,7 @@ _REFUSED = {
     "publish": "has rows that are not published",
     "train": "has rows that are not trained on",
 }
-_HEAD = (
-    "select decision_id from store.decision where decision_id not in (select prev_hash from store.decision)"
-)
+_HEAD = "select decision_id from store.decision where decision_id not in (select prev_hash from store.decision)"
 _SIGNED = """
     update store.terms set reviewed_by = ?, reviewed_on = ?, expires_on = ?
     where terms_sha256 = ? and teacher = ?
@@ -67,8 +65,7 @@ def admit(
 ) -> tuple[Admission, ...]:
     """What `admit_teachers` does, for callers outside a flow."""
     rulings = [
-        (teacher, decide(teacher, prompt_license, purpose, student, teacher.attestations, now))
-        for teacher in teachers
+        (teacher, decide(teacher, prompt_license, purpose, student, teacher.attestations, now)) for teacher in teachers
     ]
     with transaction(root, now) as store:
         decisions = [
@@ -79,8 +76,7 @@ def admit(
             _remember(store, teacher, now)
     _refuse([(teacher, ruling) for teacher, ruling in rulings if not ruling.allow], purpose)
     return tuple(
-        Admission(teacher, decision.decision_id)
-        for (teacher, _), decision in zip(rulings, decisions, strict=True)
+        Admission(teacher, decision.decision_id) for (teacher, _), decision in zip(rulings, decisions, strict=True)
     )
 
 

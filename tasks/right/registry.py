@@ -83,9 +83,7 @@ def _routes(folders: Sequence[Path]) -> dict[str, RouteFile]:
         so_far = Registry({}, {name: route for name, (_, route) in known.items()})
         for host in file.hosts:
             if owner := so_far.route_of(host) or _below(host, so_far):
-                raise BadInput(
-                    f"{path}: hosts: {host} belongs to route {owner.route!r} already: use that one"
-                )
+                raise BadInput(f"{path}: hosts: {host} belongs to route {owner.route!r} already: use that one")
         known[file.route] = (path, file)
     return {name: file for name, (_, file) in known.items()}
 
@@ -111,9 +109,7 @@ def _named_after(path: Path, name: str, known: Mapping[str, tuple[Path, object]]
     if path.stem != name:
         raise BadInput(f"{path}: it describes {name!r}: call the file {name}.yaml")
     if name in known:
-        raise BadInput(
-            f"{path}: {name!r} is described by {known[name][0]} and cannot be replaced: rename yours"
-        )
+        raise BadInput(f"{path}: {name!r} is described by {known[name][0]} and cannot be replaced: rename yours")
 
 
 def _entries(folders: Sequence[Path]) -> Iterator[tuple[Path, TeacherEntry]]:

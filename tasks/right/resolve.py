@@ -90,9 +90,7 @@ def _route(entry: TeacherEntry, registry: Registry, path: Path) -> RouteFile:
     if entry.simulated and "route" not in entry.model_fields_set:
         name = SIMULATED_ROUTE
     if entry.simulated != (name == SIMULATED_ROUTE):
-        raise BadInput(
-            f"{path}: route: {SIMULATED_ROUTE} and simulated: true go together: give both or neither"
-        )
+        raise BadInput(f"{path}: route: {SIMULATED_ROUTE} and simulated: true go together: give both or neither")
     if name not in registry.routes:
         raise BadInput(f"{path}: route: unknown route {name!r}: known routes are {_listed(registry.routes)}")
     return registry.routes[name]
@@ -101,9 +99,7 @@ def _route(entry: TeacherEntry, registry: Registry, path: Path) -> RouteFile:
 def _base_url(entry: TeacherEntry, route: RouteFile, registry: Registry, path: Path) -> str:
     base_url = entry.base_url or route.base_url
     if base_url is None:
-        raise BadInput(
-            f"{path}: base_url is missing: write where the server listens, e.g. http://127.0.0.1:8000/v1"
-        )
+        raise BadInput(f"{path}: base_url is missing: write where the server listens, e.g. http://127.0.0.1:8000/v1")
     host = urlsplit(base_url).hostname or ""
     owner = registry.route_of(host)
     if owner and owner.route != route.route:
@@ -117,9 +113,7 @@ def _base_url(entry: TeacherEntry, route: RouteFile, registry: Registry, path: P
             " leave base_url out, or name the route that it belongs to"
         )
     if entry.simulated and not is_loopback(base_url):
-        raise BadInput(
-            f"{path}: base_url: {host} is not this machine: the simulated teacher runs on 127.0.0.1 only"
-        )
+        raise BadInput(f"{path}: base_url: {host} is not this machine: the simulated teacher runs on 127.0.0.1 only")
     return base_url
 
 
@@ -145,9 +139,7 @@ def _weights(
     if entry.weights is not None:
         file = registry.weights.get(entry.weights)
         if file is None:
-            raise BadInput(
-                f"{path}: weights: unknown weights {entry.weights!r}: known are {_listed(registry.weights)}"
-            )
+            raise BadInput(f"{path}: weights: unknown weights {entry.weights!r}: known are {_listed(registry.weights)}")
         if known and known != file:
             raise BadInput(
                 f"{path}: weights: {model} is known to be of {known.weights}, not {file.weights}:"
@@ -199,13 +191,9 @@ def _of_entry(entry: TeacherEntry, registry: Registry, path: Path) -> WeightsTer
         _says_no_terms(entry, "license", path)
         unknown = f"{license} is in no table of licences whose outputs may be trained on"
         trainable = "yes" if basis else "unknown"
-        return WeightsTerms(
-            weights=license, license=license, outputs_trainable=trainable, basis=basis or unknown
-        )
+        return WeightsTerms(weights=license, license=license, outputs_trainable=trainable, basis=basis or unknown)
     if entry.evidence is None:
-        raise BadInput(
-            f"{path}: evidence is missing: outputs_trainable needs its source, date, mark and quote"
-        )
+        raise BadInput(f"{path}: evidence is missing: outputs_trainable needs its source, date, mark and quote")
     return WeightsTerms(
         weights=license,
         license=license,

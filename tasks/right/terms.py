@@ -175,9 +175,7 @@ class Attestation(Frozen):
     """A named person states that one condition of the terms is kept; it expires as a review does."""
 
     of: TermsOf
-    condition: Literal[
-        "student_name_prefix", "attribution", "noncommercial", "flow_down", "max_mau", "agreement"
-    ]
+    condition: Literal["student_name_prefix", "attribution", "noncommercial", "flow_down", "max_mau", "agreement"]
     by: Line
     on: Day
     expires_after_days: int = Field(default=90, ge=1, le=365)

@@ -75,7 +75,7 @@ def version_folder(root: DataRoot, version: str) -> Path:
     """Where `dataset@YYYY.MM.DD.N` lies; BadInput for a name that is none."""
     dataset, at, name = version.partition("@")
     if not (dataset and at and name) or "/" in version:
-        raise BadInput(f"'{version}' is no version: name it as dataset@YYYY.MM.DD.N; `still versions` lists them")
+        raise BadInput(f"there is no version '{version}': name it as dataset@YYYY.MM.DD.N; `still versions` lists them")
     return root.version(dataset, name)
 
 
@@ -107,10 +107,12 @@ def takes_gpu(device: Device) -> bool:
     Raises:
         BadInput: a GPU was asked for and the cluster has none.
     """
-    found = ray.cluster_resources().get("GPU", 0) >= 1
+    if device == "cpu":
+        return False
+    found = bool(ray.cluster_resources().get("GPU", 0) >= 1)
     if device == "gpu" and not found:
         raise BadInput("device 'gpu': the Ray cluster has no GPU; use 'auto' or 'cpu', or see `still doctor`")
-    return found and device != "cpu"
+    return found
 
 
 def _carry_out(run: StudentRun, job: Job, say: Say) -> StudentDone:

@@ -41,10 +41,7 @@ def test_max_tokens_changes_neither_identity_nor_what_is_said() -> None:
 
 
 def test_anything_else_in_the_body_makes_another_question() -> None:
-    assert (
-        len({asked().identity, asked("k").identity, asked(temperature=0.5).identity, asked(seed=1).identity})
-        == 4
-    )
+    assert len({asked().identity, asked("k").identity, asked(temperature=0.5).identity, asked(seed=1).identity}) == 4
 
 
 def test_setting_one_fault_moves_no_other() -> None:
@@ -63,9 +60,7 @@ def test_a_wrong_answer_is_wrong_in_its_last_step_too() -> None:
     for one in many(Switches(wrong_answers=1.0), 50):
         assert one.answer not in (None, "151")
         assert one.content == f"Answer: {one.answer}"
-        assert one.reasoning.startswith("47 + 85 = 132. 132 + 19 = ") and one.reasoning.endswith(
-            f"= {one.answer}."
-        )
+        assert one.reasoning.startswith("47 + 85 = 132. 132 + 19 = ") and one.reasoning.endswith(f"= {one.answer}.")
 
 
 def test_wrong_reasoning_keeps_the_right_answer() -> None:

@@ -53,9 +53,7 @@ async def flood(teacher: SimulatedTeacher, keys: list[str]) -> list[int]:
         return answer.status_code
 
     limits = httpx.Limits(max_connections=len(keys))
-    async with httpx.AsyncClient(
-        base_url=teacher.base_url, limits=limits, trust_env=False, timeout=30
-    ) as client:
+    async with httpx.AsyncClient(base_url=teacher.base_url, limits=limits, trust_env=False, timeout=30) as client:
         return list(await asyncio.gather(*[one(client, key) for key in keys]))
 
 
@@ -89,9 +87,7 @@ def test_a_question_is_answered_with_reasoning_usage_and_headers(teacher: Simula
         ("none", {"content": "Answer: 3"}),
     ],
 )
-def test_reasoning_goes_where_the_switch_says(
-    teacher: SimulatedTeacher, place: str, message: dict[str, str]
-) -> None:
+def test_reasoning_goes_where_the_switch_says(teacher: SimulatedTeacher, place: str, message: dict[str, str]) -> None:
     teacher.switch(reasoning=place)
     answer = teacher.ask("What is 1 + 2?")
     assert answer["choices"][0]["message"] == {"role": "assistant", **message}
@@ -146,12 +142,8 @@ def test_streaming_is_refused_clearly(teacher: SimulatedTeacher) -> None:
 def test_a_key_is_asked_for_when_one_was_given() -> None:
     with SimulatedTeacher(api_key="secret") as teacher:
         assert post(teacher).status_code == 401
-        wrong = httpx.get(
-            f"{teacher.base_url}/models", headers={"authorization": "Bearer x"}, trust_env=False
-        )
-        right = httpx.get(
-            f"{teacher.base_url}/models", headers={"authorization": "Bearer secret"}, trust_env=False
-        )
+        wrong = httpx.get(f"{teacher.base_url}/models", headers={"authorization": "Bearer x"}, trust_env=False)
+        right = httpx.get(f"{teacher.base_url}/models", headers={"authorization": "Bearer secret"}, trust_env=False)
         assert (wrong.status_code, right.status_code) == (401, 200)
         assert teacher.referee()["unauthorized"] == 2
 
@@ -161,10 +153,7 @@ def test_requests_over_the_limit_get_429_with_the_time_to_wait(teacher: Simulate
     answers = [post(teacher, f"k{n}") for n in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     refused = answers[-1]
-    assert (
-        refused.json()["error"]["type"] == "requests"
-        and refused.json()["error"]["code"] == "rate_limit_exceeded"
-    )
+    assert refused.json()["error"]["type"] == "requests" and refused.json()["error"]["code"] == "rate_limit_exceeded"
     assert 10 < int(refused.headers["retry-after"]) <= 20
     assert 10_000 < int(refused.headers["retry-after-ms"]) <= 20_000
     assert answers[0].headers["x-ratelimit-limit-requests"] == "6"
@@ -274,13 +263,9 @@ def test_usage_content_and_model_can_be_missing_or_other(teacher: SimulatedTeach
 
 
 def hang_up_while_waiting(teacher: SimulatedTeacher) -> None:
-    body = json.dumps(
-        {"model": "simulated-teacher", "messages": [{"role": "user", "content": QUESTION}]}
-    ).encode()
+    body = json.dumps({"model": "simulated-teacher", "messages": [{"role": "user", "content": QUESTION}]}).encode()
     with socket.create_connection(("127.0.0.1", teacher.port)) as client:
-        client.sendall(
-            b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-        )
+        client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
         teacher.wait_for("in_flight", 1)
 
 
@@ -307,9 +292,7 @@ def test_many_at_once_are_all_answered_and_counted(teacher: SimulatedTeacher) ->
 
 def test_an_answer_book_answers_what_no_rule_solves(tmp_path: Path) -> None:
     book = tmp_path / "book.jsonl"
-    book.write_text(
-        json.dumps({"question": "Who pays?", "answer": "Ann pays 2*3=<<2*3=6>>6.\n#### 6"}) + "\n"
-    )
+    book.write_text(json.dumps({"question": "Who pays?", "answer": "Ann pays 2*3=<<2*3=6>>6.\n#### 6"}) + "\n")
     with SimulatedTeacher(answer_book=book) as teacher:
         message = teacher.ask("Who pays?")["choices"][0]["message"]
         assert (message["reasoning_content"], message["content"]) == ("Ann pays 2*3=6.", "Answer: 6")

@@ -7,10 +7,7 @@ import pytest
 from infra.simulated_teacher.wire import Request, RequestReader, Response, WireError
 
 PLAIN = b"POST /a%20b?x=1&y=%32 HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nX-Thing:  v \r\n\r\nhello"
-CHUNKED = (
-    b"POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
-    b"3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nTrailer: t\r\n\r\n"
-)
+CHUNKED = b"POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nTrailer: t\r\n\r\n"
 BARE = b"GET /g HTTP/1.0\r\n\r\n"
 
 

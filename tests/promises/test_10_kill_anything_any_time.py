@@ -29,7 +29,9 @@ def referee() -> Iterator[SimulatedTeacher]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, prefect_url: str, referee: SimulatedTeacher) -> dict[str, str]:
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, prefect_url: str, referee: SimulatedTeacher
+) -> dict[str, str]:
     """Checksums of the shards that a run without any accident publishes."""
     place = prepared(Place(tmp_path_factory.mktemp("undisturbed"), prefect_url), referee)
     return shard_checksums(place, place.run(place.folder / "recipe.yaml")["published"]["version"])
@@ -72,7 +74,9 @@ def questions_of(referee: SimulatedTeacher, place: Place) -> dict[str, int]:
     }
 
 
-def check_nothing_lost_or_bought_again(place: Place, before: set[str], in_flight: int, referee: SimulatedTeacher) -> int:
+def check_nothing_lost_or_bought_again(
+    place: Place, before: set[str], in_flight: int, referee: SimulatedTeacher
+) -> int:
     """The ledger and the referee tell the same story; returns how many answers were paid twice."""
     answered = questions_of(referee, place)
     twice = {key for key, times in answered.items() if times > 1}
@@ -102,7 +106,9 @@ def test_a_driver_killed_while_asking_loses_nothing(
     status = place.status()
     again = place.run(place.folder / "recipe.yaml")
     twice = check_nothing_lost_or_bought_again(place, set(), CONCURRENCY, referee)
-    print(f"seed {seed}: killed with {status['answered']} answered, {status['in_flight']} in flight; paid twice {twice}")
+    print(
+        f"seed {seed}: killed with {status['answered']} answered, {status['in_flight']} in flight; paid twice {twice}"
+    )
     assert shard_checksums(place, again["published"]["version"]) == undisturbed
 
 

@@ -53,9 +53,7 @@ attestations = st.lists(
     max_size=2,
 )
 students = st.none() | st.builds(StudentFacts, name=st.sampled_from([None, "Llama-x", "x"]))
-licenses = st.sampled_from(
-    [None, "", "unknown", "MIT", "CC-BY-4.0", "CC-BY-NC-4.0", "GPL-3.0-only", "not a licence"]
-)
+licenses = st.sampled_from([None, "", "unknown", "MIT", "CC-BY-4.0", "CC-BY-NC-4.0", "GPL-3.0-only", "not a licence"])
 
 
 @st.composite
@@ -95,14 +93,10 @@ def teachers(draw: st.DrawFn) -> Teacher:
     )
 
 
-def in_order(
-    teacher: Teacher, license: str | None, student: StudentFacts | None, words: list[Attestation]
-) -> bool:
+def in_order(teacher: Teacher, license: str | None, student: StudentFacts | None, words: list[Attestation]) -> bool:
     """The promise, said once more in other words than the gate's."""
     by_itself = (
-        teacher.model == "simulated-teacher"
-        and teacher.route == "simulated"
-        and "127.0.0.1" in teacher.base_url
+        teacher.model == "simulated-teacher" and teacher.route == "simulated" and "127.0.0.1" in teacher.base_url
     )
     if teacher.simulated != by_itself and (teacher.simulated or "simulated" in teacher.model + teacher.route):
         return False
@@ -114,10 +108,7 @@ def in_order(
         if terms.outputs_trainable == "conditional":
             named = student.name if student else None
             held = any(
-                w.of == of
-                and w.condition == PREFIX.id
-                and w.on <= TODAY + timedelta(1)
-                and w.expires_on > TODAY
+                w.of == of and w.condition == PREFIX.id and w.on <= TODAY + timedelta(1) and w.expires_on > TODAY
                 for w in words
             )
             if not (named.startswith("Llama") if named is not None else held):
@@ -167,9 +158,7 @@ def sound() -> Teacher:
 def with_terms(**changes: dict[str, Any]) -> Callable[[Teacher], Teacher]:
     def change(teacher: Teacher) -> Teacher:
         parts = {
-            part: type(getattr(teacher, part)).model_validate(
-                {**getattr(teacher, part).model_dump(), **fields}
-            )
+            part: type(getattr(teacher, part)).model_validate({**getattr(teacher, part).model_dump(), **fields})
             for part, fields in changes.items()
         }
         changed = teacher.model_copy(update=parts)
@@ -222,9 +211,7 @@ def test_one_flaw_is_enough_to_deny(flaw: str, purpose: Purpose) -> None:
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-@pytest.mark.parametrize(
-    "student", [None, StudentFacts(), StudentFacts(name="x")], ids=["none", "undeclared", "other"]
-)
+@pytest.mark.parametrize("student", [None, StudentFacts(), StudentFacts(name="x")], ids=["none", "undeclared", "other"])
 def test_a_condition_that_nobody_answers_denies(student: StudentFacts | None, purpose: Purpose) -> None:
     assert not decide(sound(), "MIT", purpose, student, (), NOW).allow
 

@@ -199,9 +199,7 @@ def test_an_attestation_cannot_contradict_a_declared_fact(own, now) -> None:
         ("CC-BY-SA-4.0", "prompts_license_not_free"),
     ],
 )
-def test_prompts_without_a_free_licence_deny_at_every_purpose(
-    own, now, license, code: str, purpose: Purpose
-) -> None:
+def test_prompts_without_a_free_licence_deny_at_every_purpose(own, now, license, code: str, purpose: Purpose) -> None:
     denied = ruling(own(PLAIN)["mine"], now, license=license, purpose=purpose)
     assert codes(denied) == {code}
     assert "prompts.license" in denied.reasons[0].remedy or "LicenseRef-own" in denied.reasons[0].remedy

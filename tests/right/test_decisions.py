@@ -12,9 +12,7 @@ from tasks.right.terms import StudentFacts, Teacher
 @pytest.fixture
 def chain(own, now: datetime) -> list[Decision]:
     """Three decisions about two teachers, one of them a denial."""
-    teachers = own(
-        "name: a\nbase_url: http://10.0.0.5/v1\nmodel: m\nlicense: MIT\nreviewed: {by: Ada, on: 2026-11-25}"
-    )
+    teachers = own("name: a\nbase_url: http://10.0.0.5/v1\nmodel: m\nlicense: MIT\nreviewed: {by: Ada, on: 2026-11-25}")
     sealed: list[Decision] = []
     for name in ("a", "simulated", "deepseek-r1@fireworks"):
         record = _record(teachers[name], now)
@@ -24,9 +22,7 @@ def chain(own, now: datetime) -> list[Decision]:
 
 def _record(teacher: Teacher, now: datetime) -> dict[str, object]:
     student = StudentFacts(name="Sums")
-    return record_of(
-        teacher, "MIT", "ask", student, "run-1", decide(teacher, "MIT", "ask", student, (), now), now
-    )
+    return record_of(teacher, "MIT", "ask", student, "run-1", decide(teacher, "MIT", "ask", student, (), now), now)
 
 
 def test_a_chain_holds_in_any_order(chain: list[Decision]) -> None:

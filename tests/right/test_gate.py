@@ -40,14 +40,10 @@ def test_a_teacher_that_passes_is_admitted_with_its_decision(data_root, own, now
     )
 
 
-def test_one_refused_teacher_refuses_all_and_every_decision_is_recorded(
-    data_root, own, now: datetime
-) -> None:
+def test_one_refused_teacher_refuses_all_and_every_decision_is_recorded(data_root, own, now: datetime) -> None:
     teachers = own(MINE, BANNED, UNSIGNED)
     with pytest.raises(Denied) as denied:
-        admit(
-            data_root, [teachers[n] for n in ("mine", "banned", "unsigned")], "MIT", "ask", None, "run-1", now
-        )
+        admit(data_root, [teachers[n] for n in ("mine", "banned", "unsigned")], "MIT", "ask", None, "run-1", now)
     line = str(denied.value)
     assert "\n" not in line
     assert line.startswith("teacher 'banned' is not asked: the contract of the route (openai-api: ")

@@ -64,7 +64,5 @@ def test_every_id_of_the_tables_is_a_licence() -> None:
         ("", False),
     ],
 )
-def test_a_licence_expression_is_free_when_a_permitted_choice_covers_it(
-    expression: str, listed: bool
-) -> None:
+def test_a_licence_expression_is_free_when_a_permitted_choice_covers_it(expression: str, listed: bool) -> None:
     assert (why_listed(expression, PROMPTS_FREE_TO_USE) is not None) == listed

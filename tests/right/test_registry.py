@@ -195,9 +195,7 @@ def test_a_wrong_field_is_named_with_its_file(own, line: str, said: str) -> None
         ),
     ],
 )
-def test_an_entry_that_contradicts_itself_or_the_registry_is_refused(
-    own, old: str, new: str, said: str
-) -> None:
+def test_an_entry_that_contradicts_itself_or_the_registry_is_refused(own, old: str, new: str, said: str) -> None:
     assert old in FIVE_LINES
     message = refusal(own, FIVE_LINES.replace(old, new))
     assert "entry0.yaml" in message and said in message
@@ -286,9 +284,7 @@ def test_a_users_folder_adds_weights_and_routes(own) -> None:
         ("entry.yaml", "just words", "holds no entry"),
     ],
 )
-def test_shipped_files_cannot_be_replaced_and_broken_ones_are_named(
-    own, file: str, text: str, said: str
-) -> None:
+def test_shipped_files_cannot_be_replaced_and_broken_ones_are_named(own, file: str, text: str, said: str) -> None:
     message = refusal(own, **{file: text})
     assert file in message and said in message
 

@@ -13,9 +13,7 @@ from tasks.right.registry import load_teachers, shipped_teachers
 from tasks.right.resolve import Registry
 
 FOLDER = shipped_teachers()
-WEIGHTS = {
-    path.stem: parse(WeightsFile, read_document(path)[0], path) for path in documents(FOLDER / "weights")
-}
+WEIGHTS = {path.stem: parse(WeightsFile, read_document(path)[0], path) for path in documents(FOLDER / "weights")}
 ROUTES = {path.stem: parse(RouteFile, read_document(path)[0], path) for path in documents(FOLDER / "routes")}
 OURS = {"simulated-teacher", "simulated", "self-hosted"}
 

@@ -13,7 +13,7 @@ from warehouse.errors import BadInput
 
 @pytest.mark.parametrize(
     "change",
-    [{"model": "elsewhere"}, {"epochs": 2.0}, {"seed": 1}, {"lora": Lora()}, {"eval_prompts": 5}, {"tiny": {"layers": 3}}],
+    [{"model": "a/b"}, {"epochs": 2.0}, {"seed": 1}, {"lora": Lora()}, {"eval_prompts": 5}, {"tiny": {"layers": 3}}],
 )
 def test_whatever_changes_the_training_or_its_measurement_is_another_student(change: dict[str, object]) -> None:
     assert Student(**{"model": "tiny"} | change).student_sha256 != _tiny().student_sha256
