@@ -1,7 +1,12 @@
 """Ray for one run: a cluster that is there already, or one on this machine that ends with the run."""
 
+import json
 import logging
 import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,47 +16,53 @@ import ray
 from flows.settings import Settings
 from warehouse.errors import RunFailed
 
-OBJECT_STORE_BYTES = 256 * 1024**2
-"""References travel through Ray, never rows, so its object store stays small."""
-
 
 @contextmanager
 def ray_cluster(here: Settings) -> Iterator[None]:
-    """Connect to `here.ray_address`, or start a local Ray; leave it as it was found.
+    """Connect to `here.ray_address`, or to a Ray started for this run; leave it as it was found.
 
     Raises:
         RunFailed: Ray cannot be reached or started.
     """
     if ray.is_initialized():
         yield
-        return
-    connect(here)
+    elif here.ray_address:
+        with _connected(here.ray_address):
+            yield
+    else:
+        with _own_ray(here) as address, _connected(address):
+            yield
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[None]:
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, namespace="stillhouse")
+    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+        raise RunFailed(f"Ray cannot be reached at {address}: {error}; start it, or run `still doctor`") from error
+    if threading.current_thread() is threading.main_thread():
+        # Ray puts a handler of its own in place that ends the process at once; whoever was to hear of it still is.
+        signal.signal(signal.SIGTERM, handler)
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def connect(here: Settings) -> None:
-    """Initialise Ray in this process; its logs are linked from the data root's `logs/ray`."""
-    local = {} if here.ray_address else {
-        "num_cpus": max(2, os.cpu_count() or 2),
-        "include_dashboard": False,
-        "object_store_memory": OBJECT_STORE_BYTES,
-    }  # fmt: skip
-    try:
-        context = ray.init(
-            address=here.ray_address or "local",
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-            namespace="stillhouse",
-            **local,
-        )
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
-        where = here.ray_address or "this machine"
-        raise RunFailed(f"Ray could not be started on {where}: {error}; run `still doctor`") from error
-    if not here.ray_address:
-        _link(here.root.logs / "ray", Path(context.address_info["session_dir"]) / "logs")
+@contextmanager
+def _own_ray(here: Settings) -> Iterator[str]:
+    """A Ray on this machine that ends when this process does, however it ends; yields its address."""
+    command = [sys.executable, "-m", "flows.ray_host"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as host:
+        said = host.stdout.readline() if host.stdout else ""
+        if not said.startswith("{"):
+            raise RunFailed(f"Ray could not be started on this machine (exit {host.wait()}); run `still doctor`")
+        found = json.loads(said)
+        _link(here.root.logs / "ray", Path(found["session"]) / "logs")
+        yield found["address"]
 
 
 def _link(link: Path, target: Path) -> None:

@@ -1,4 +1,8 @@
-"""The demo's problems, and the student that learns them: sums, sequences and word problems, seeded, never one twice."""
+"""The demo's problems, and the student that learns them: sums, sequences and word problems, seeded, never one twice.
+
+Numbers have two digits wherever they can: a model this small reads a number by the places of its digits, and learns in a
+minute what takes it several where the places move.
+"""
 
 import json
 import random
@@ -13,32 +17,35 @@ _PATIENCE = 1_000
 
 DEMO_STUDENT: Mapping[str, Any] = {
     "model": "tiny",
+    "max_steps": 2400,
     "batch_size": 16,
-    "max_steps": 2500,
+    "learning_rate": 1.5e-3,
     "max_length": 96,
+    "checkpoint_every": 800,
     "eval_prompts": 600,
     "eval_batch_size": 200,
     "max_new_tokens": 48,
 }
-"""The recipe's student: under a minute of training on two CPU cores."""
+"""The recipe's student: 380,000 parameters, about 100 s of CPU time, or a minute on two cores."""
 
 
 def _sum(rng: random.Random) -> tuple[str, int]:
-    a, b = rng.randint(10, 49), rng.randint(10, 39)
-    c = rng.randint(1, 99 - a - b)
+    a, b = rng.randint(10, 44), rng.randint(10, 44)
+    c = rng.randint(10, 99 - a - b)
     return f"What is {a} + {b} + {c}?", a + b + c
 
 
 def _sequence(rng: random.Random) -> tuple[str, int]:
-    first, step = rng.randint(1, 99), rng.randint(2, 20)
+    step = rng.randint(2, 24)
+    first = rng.randint(10, 99 - 3 * step)
     shown = ", ".join(str(first + step * place) for place in range(4))
     return f"What comes next? {shown}", first + 4 * step
 
 
 def _word_problem(rng: random.Random) -> tuple[str, int]:
     (name, pronoun), thing = rng.choice(_PEOPLE), rng.choice(_THINGS)
-    had, bought = rng.randint(10, 59), rng.randint(5, 40)
-    gave = rng.randint(2, had + bought - 1)
+    had, bought = rng.randint(10, 59), rng.randint(10, 40)
+    gave = rng.randint(10, had + bought - 10)
     story = f"{name} has {had} {thing}. {pronoun} buys {bought} more. {pronoun} gives away {gave}."
     return f"{story} How many {thing} does {name} have now?", had + bought - gave
 
@@ -48,7 +55,8 @@ FAMILIES: Mapping[str, Callable[[random.Random], tuple[str, int]]] = {
     "sequences": _sequence,
     "word problems": _word_problem,
 }
-_MIX = ("sums", "sequences", "word problems")
+_MIX = (*("sums",) * 9, *("sequences",) * 4, *("word problems",) * 9)
+"""Of every 22 problems; of sequences there are 1,173 different ones, so that they are the fewest."""
 
 
 def demo_problems(count: int, seed: int) -> Iterator[dict[str, str]]:

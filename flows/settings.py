@@ -79,6 +79,9 @@ def quiet_dependencies(environment: MutableMapping[str, str] = os.environ) -> No
     """Switch off telemetry and stray output, where the user has not said otherwise."""
     for name, value in QUIET.items():
         environment.setdefault(name, value)
+    if RAY not in environment:
+        # A Ray of our own asks for its token; said here, because a driver that connects to it would not look for one.
+        environment.setdefault("RAY_AUTH_MODE", "token")
 
 
 def secret(name: str | None, teacher: str, environment: Mapping[str, str] = os.environ) -> str | None:

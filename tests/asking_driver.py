@@ -48,7 +48,6 @@ class Job:
     ceiling: dict[str, Any] = field(default_factory=dict)
     price: float | None = None
     call: dict[str, Any] = field(default_factory=dict)
-    ray_address: str = "local"
 
 
 def plan(job: Job, root: DataRoot) -> list[BatchFile]:
@@ -94,16 +93,18 @@ async def drive(job: Job) -> dict[str, Any]:
     return {"adopted": asdict(adopted), "rows": sum(batch.rows for batch in batches), **sums}
 
 
+async def drive_all(jobs: list[Job]) -> None:
+    for said in await asyncio.gather(*(drive(job) for job in jobs)):
+        print(json.dumps(said), flush=True)
+
+
 def main() -> int:
-    job = Job(**json.loads(sys.argv[1]))
-    local = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 2**27}
-    context = ray.init(
-        job.ray_address, namespace="tests", log_to_driver=False, logging_level=logging.ERROR,
-        **(local if job.ray_address == "local" else {}),
+    ray.init(
+        "local", namespace="tests", num_cpus=2, include_dashboard=False, object_store_memory=2**27,
+        log_to_driver=False, logging_level=logging.ERROR,
     )  # fmt: skip
-    print(json.dumps({"ray_address": context.address_info["gcs_address"]}), flush=True)
     try:
-        print(json.dumps(asyncio.run(drive(job))), flush=True)
+        asyncio.run(drive_all([Job(**json.loads(argument)) for argument in sys.argv[1:]]))
     except StillhouseError as error:
         print(json.dumps({"error": str(error)}), flush=True)
         return error.exit_code

@@ -2,14 +2,13 @@
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from simulated import SimulatedTeacher
 from still import wait_until
@@ -27,14 +26,26 @@ class Run:
     dataset: str
 
     @classmethod
-    def start(cls, root: DataRoot, teacher: SimulatedTeacher, prefect_url: str, run_id: str, **job: Any) -> "Run":
-        arguments = {"root": str(root.path), "base_url": teacher.base_url, "run_id": run_id, **job}
+    def start(
+        cls, root: DataRoot, teacher: SimulatedTeacher, prefect_url: str, run_id: str, *more: dict[str, Any], **job: Any
+    ) -> "Run":
+        """Start a driver for this job and, at once on the same Ray, for `more` that differ from it."""
+        first = {"root": str(root.path), "base_url": teacher.base_url, "run_id": run_id, **job}
+        arguments = [json.dumps({**first, **other}) for other in ({}, *more)]
         process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("asking_driver.py"), json.dumps(arguments)],
+            [sys.executable, Path(__file__).with_name("asking_driver.py"), *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
             env={**os.environ, "PREFECT_API_URL": prefect_url, "PREFECT_LOGGING_LEVEL": "ERROR"},
         )  # fmt: skip
         return cls(process, root, str(job.get("dataset", "sums")))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self.process:  # waits, and closes its pipes
+            if self.process.poll() is None:
+                self.process.kill()
 
     @property
     def counters(self) -> dict[str, int]:
@@ -43,11 +54,6 @@ class Run:
             return dict(json.loads((self.root.status / f"{self.dataset}.json").read_text()))
         except FileNotFoundError:
             return {}
-
-    def ray_address(self) -> str:
-        assert self.process.stdout is not None
-        select.select([self.process.stdout], [], [], 60)
-        return str(json.loads(self.process.stdout.readline())["ray_address"])
 
     def wait_for(self, name: str, at_least: int) -> None:
         wait_until(
@@ -58,8 +64,12 @@ class Run:
         assert self.process.poll() is None, self.process.communicate()
 
     def end(self, exit_code: int = 0, seconds: float = 120) -> dict[str, Any]:
-        """Wait for the end; what the driver said last."""
-        out, err = self.process.communicate(timeout=seconds)
+        """Wait for the end; what the driver said of its last job."""
+        try:
+            out, err = self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
         assert self.process.returncode == exit_code, f"exit {self.process.returncode}\n{out}\n{err}"
         last = out.strip().splitlines()[-1] if out.strip() else "{}"
         return dict(json.loads(last))

@@ -6,10 +6,7 @@ from pathlib import Path
 import pytest
 from still import Place, prefect_server
 
-from flows.settings import quiet_dependencies
 from warehouse.layout import DataRoot
-
-quiet_dependencies()
 
 
 @pytest.fixture

@@ -16,13 +16,19 @@ from flows.settings import Settings, choose
 from warehouse.status import read_status
 
 Result = TypeVar("Result")
+INTERRUPTED = 130
+"""The shell's exit code for a command that Ctrl-C ended."""
 
 
 def _watched(here: Settings, dataset: str, work: Coroutine[Any, Any, Result]) -> Result:
     """Run one flow in this process, drawing its progress; what Prefect and Ray print is in the log."""
     view = LiveView(lambda: read_status(here.root, dataset), dataset, datetime.now(UTC))
-    with Live(view, console=shown.out(), refresh_per_second=4, transient=True):
-        return asyncio.run(work)
+    try:
+        with Live(view, console=shown.out(), refresh_per_second=4, transient=True):
+            return asyncio.run(work)
+    except KeyboardInterrupt:
+        shown.say("stopped: everything received is kept; the same command goes on where this one stopped")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _quiet(here: Settings) -> None:

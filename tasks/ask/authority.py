@@ -30,6 +30,8 @@ from warehouse.records import content_id
 Account = tuple[str, str]
 LOCK_WAIT_S = 10.0
 """For an authority of a run that has just ended to go away."""
+IDLE_S = 120.0
+"""An authority that nobody has spoken to for so long lets another Ray hand out its quota."""
 TRIES = 3
 """To reach an authority that its last user may be closing at this moment."""
 
@@ -38,11 +40,13 @@ class QuotaAuthority:
     """One account's pool. Its lock in the data root keeps a second Ray cluster from handing out the same
     quota."""
 
-    def __init__(self, root: DataRoot, account: Account, limits: Limits) -> None:
+    def __init__(self, root: DataRoot, account: Account, limits: Limits, lock_wait_s: float = LOCK_WAIT_S) -> None:
+        self._lock_wait_s = lock_wait_s
         self._pool = Pool(limits, time.monotonic(), random.Random())
         self._root, self._account = root, account
         self._lock = ExitStack()
         self._is_locked = False
+        self._watching: asyncio.Task[None] | None = None
 
     async def open_run(self, terms: RunTerms, limits: Limits) -> str | None:
         """Let a run ask; returns who else hands out this quota, if somebody does."""
@@ -50,15 +54,27 @@ class QuotaAuthority:
             name = f"quota-{content_id(*self._account)}"
             purpose = f"quota of account '{self._account[0]}', pool '{self._account[1]}'"
             try:
-                self._lock.enter_context(hold(self._root, name, purpose, datetime.now(UTC), LOCK_WAIT_S))
+                self._lock.enter_context(hold(self._root, name, purpose, datetime.now(UTC), self._lock_wait_s))
             except Busy as error:
                 return str(error)
-            self._is_locked = True
         self._pool.open_run(terms, limits, time.monotonic())
+        if not self._is_locked:
+            self._is_locked = True
+            self._watching = asyncio.create_task(self._release_when_idle())
         return None
 
     async def exchange(self, report: Report) -> Grant:
+        if not self._is_locked:
+            return Grant(0, 0, None, stop=Stop(f"the run was silent for {IDLE_S:g} s: run again", failed=True))
         return self._pool.exchange(report, time.monotonic())
+
+    async def _release_when_idle(self) -> None:
+        """Give the lock up when every run has died without a word: on a shared Ray this actor outlives
+        them."""
+        while time.monotonic() - self._pool.seen < IDLE_S:
+            await asyncio.sleep(IDLE_S / 10)
+        self._lock.close()
+        self._is_locked = False
 
     async def stop_run(self, run_id: str, reason: str) -> None:
         self._pool.stop_run(run_id, reason)

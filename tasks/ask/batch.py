@@ -106,16 +106,7 @@ async def ask_batch(batch: BatchFile, call: TeacherCall, authorities: Authoritie
     Raises:
         RunFailed: the teacher cannot go on, or three workers died over this batch.
     """
-    work = asyncio.create_task(_ask_and_commit(batch, call, authorities, now))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        with suppress(RayError):  # a dead authority has stopped its workers already
-            await stop_asking(authorities, "the run was cancelled")
-        await asyncio.wait({work}, timeout=call.drain_s + COMMIT_S)
-        if work.done() and not work.cancelled():
-            work.exception()  # what went wrong in the drain does not hide the cancellation
-        raise
+    return await _ask_and_commit(batch, call, authorities, now)
 
 
 def spent_so_far(root: DataRoot, dataset: str) -> Amount:
@@ -224,8 +215,12 @@ async def _one_life(
     root = call.data_root
     worker = ray.remote(num_cpus=WORKER_CPUS, max_retries=0)(ask_rows)
     quota = authorities.quota[call.account]
+    work = worker.remote(batch.path, call, segment_id, quota, authorities.spend, skip)
     try:
-        done: WorkerDone = await worker.remote(batch.path, call, segment_id, quota, authorities.spend, skip)
+        done: WorkerDone = await work
+    except asyncio.CancelledError:
+        await _drain(work, call, authorities, now)
+        raise
     except RayTaskError as error:
         if isinstance(error.cause, StillhouseError):
             raise type(error.cause)(*error.cause.args) from None
@@ -237,6 +232,20 @@ async def _one_life(
     await asyncio.to_thread(commit, root, segment_id, done.files, now())
     done.segment.unlink(missing_ok=True)
     return done, False
+
+
+async def _drain(work: "ray.ObjectRef[WorkerDone]", call: TeacherCall, authorities: Authorities, now: Now) -> None:
+    """Stop a cancelled run's workers, wait for this one to drain, and commit what came back.
+
+    Nothing here is a task of its own: an event loop that ends cancels every task once, and then waits for each.
+    """
+    try:
+        await stop_asking(authorities, "the run was cancelled")
+        done = await asyncio.wait_for(asyncio.wrap_future(work.future()), call.drain_s + COMMIT_S)
+    except (RayError, TimeoutError):
+        return  # its journal has everything, and the next run takes it up
+    commit(call.data_root, done.segment_id, done.files, now())
+    done.segment.unlink(missing_ok=True)
 
 
 def _rescue(root: DataRoot, dataset: str, segment_id: str, why: str, now: Now) -> WorkerDone:

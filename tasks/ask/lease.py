@@ -63,6 +63,8 @@ class Lease:
         self._worker, self._run_id, self._teacher = worker, run_id, teacher
         self._quota, self._spend, self._clock = quota, spend, clock
         self.waiting: deque[Row] = deque()
+        self._reserving: list[Row] = []
+        """Whose money is being asked for at this moment."""
         self._funded: deque[Row] = deque()
         self._ready: deque[Row] = deque()
         self.in_flight = 0
@@ -83,12 +85,7 @@ class Lease:
     @property
     def idle(self) -> bool:
         """Nothing waits and nothing is in flight."""
-        return not (self.waiting or self._funded or self._ready or self.in_flight)
-
-    @property
-    def unsent(self) -> int:
-        """Rows that have not been sent."""
-        return len(self.waiting) + len(self._funded) + len(self._ready)
+        return not (self.waiting or self._reserving or self._funded or self._ready or self.in_flight)
 
     def take(self) -> Row | None:
         """A row that may be sent now, which then has a slot; None if there is none."""
@@ -168,14 +165,14 @@ class Lease:
 
     async def _fund(self) -> list[Row]:
         room = max(0, AHEAD - len(self._funded) - len(self._ready)) if self.stop is None else 0
-        rows = [self.waiting.popleft() for _ in range(min(room, len(self.waiting)))]
+        self._reserving = rows = [self.waiting.popleft() for _ in range(min(room, len(self.waiting)))]
         told = (self.released, self.spent)
         if not rows and told == self._spend_told:
             return []
         reserve = await self._spend(
             SpendReport(self._worker, self._run_id, *told, wants=tuple(row.worst for row in rows))
         )
-        self._spend_told = told
+        self._spend_told, self._reserving = told, []
         self._funded.extend(rows[: reserve.requests])
         rest = rows[reserve.requests :]
         if reserve.left is None:
@@ -195,8 +192,12 @@ class Lease:
         grant = await self._quota(self._report(wants))
         now = self._clock()
         self._heard_at = now
+        unmetered = list(self._ready) if self._expires_at is None and grant.expires_in_s is not None else []
+        if unmetered:  # a limit has just been learned: what had been let through without one must ask again
+            self._ready.clear()
         for _ in range(grant.requests):
             self._ready.append(self._funded.popleft())
+        self._funded.extendleft(reversed(unmetered))
         if grant.requests or not self._ready:
             self._expires_at = None if grant.expires_in_s is None else now + grant.expires_in_s
         self._slots, self.storm, self.stop = grant.slots, grant.storm, grant.stop or self.stop

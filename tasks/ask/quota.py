@@ -158,6 +158,11 @@ class Pool:
             return Grant(0, 0, None, stop=run.stop)
         return self._grant(report, seat, now)
 
+    @property
+    def seen(self) -> float:
+        """When a run, or a worker of one, was last heard of."""
+        return max((run.seen for run in self._runs.values()), default=float("-inf"))
+
     def snapshot(self, run_id: str, now: float) -> tuple[Counters, float, Stop | None]:
         """A run's counters, for how long the pool pauses, and why it stops, if it does. Renews the run."""
         run = self._runs.get(run_id)
@@ -289,14 +294,13 @@ class Pool:
         return seat
 
     def _give_up(self, name: str, seat: Seat, now: float) -> None:
-        """Free the slots of a worker that fell silent: those not in use at once, the others when the teacher
-        is done.
+        """Free the slots of a worker that fell silent once the teacher must be done with its requests.
 
-        The teacher may go on with a dead client's requests, so they count for twice as long as the slowest
-        answer.
+        It sends nothing more by then, but up to all of its slots may be in use, and the teacher may go on
+        with a dead client's requests: they count for twice as long as the slowest answer so far.
         """
         run = self._runs.get(seat.run_id)
-        seat.held, seat.wanted = seat.in_flight, 0
+        seat.wanted = 0
         longest = run.terms.request_timeout_s if run else 0.0
         if now - seat.seen > SILENT_S + min(longest, 2 * self._slowest_s or longest):
             if run:

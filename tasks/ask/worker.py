@@ -13,19 +13,16 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import aiohttp
 import httpx
 import pyarrow.parquet as pq
-from httpx_aiohttp import AiohttpTransport
 
 from tasks.ask.authority import exchange_with
 from tasks.ask.call import TeacherCall, WorkerDone
+from tasks.ask.client import TROUBLE, Lost, http_client, what_was_lost
 from tasks.ask.exchange import Counters, Failure, Stop
 from tasks.ask.journal import SUFFIX, Journal, blotted, redacted
 from tasks.ask.lease import EXCHANGE_S, AuthorityLost, Lease, Row
@@ -36,28 +33,7 @@ from tasks.ask.spend import Amount
 
 AUTHORITY_TIMEOUT_S = 30.0
 """A worker whose authority does not answer for so long stops, as if it had been told to."""
-KEEPALIVE_S = 4.0
-"""Idle connections are closed before the server does it (uvicorn, and with it vLLM and SGLang: 5 s): a
-request sent into a closing connection might have been paid."""
-
 Exchange = Callable[[Any], Awaitable[Any]]
-_UNSENT = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    httpx.ConnectError,
-    httpx.UnsupportedProtocol,
-)
-_TROUBLE = (httpx.HTTPError, aiohttp.ClientError, TimeoutError, OSError)
-
-
-@dataclass(frozen=True)
-class Lost:
-    """A request without a response."""
-
-    outcome: str
-    """timeout or connection."""
-    sent: bool
-    error: str
 
 
 def ask_rows(path: str, call: TeacherCall, segment_id: str, quota: Any, spend: Any, skip: frozenset[str]) -> WorkerDone:
@@ -209,8 +185,8 @@ class Asking:
         self._count(sent=1)
         try:
             response = await self._post(row)
-        except _TROUBLE as trouble:
-            await self._note_lost(row, number, _lost(trouble), time.monotonic() - began)
+        except TROUBLE as trouble:
+            await self._note_lost(row, number, what_was_lost(trouble), time.monotonic() - began)
             return
         except asyncio.CancelledError:  # the drain is over: the intent alone says that it may have been paid
             self._count(maybe_paid=1)
@@ -251,7 +227,7 @@ class Asking:
     async def _note_lost(self, row: Row, number: int, lost: Lost, age_s: float) -> None:
         fields = {"n": number, "outcome": lost.outcome, "error": lost.error, "at": _now()}
         await self.journal.append("lost" if lost.sent else "unsent", fields)
-        self.lease.note_failure(Failure(lost.outcome, age_s, lost.sent, error=lost.error))  # type: ignore[arg-type]
+        self.lease.note_failure(Failure(lost.outcome, age_s, lost.sent, error=lost.error))
         if lost.sent:
             self._count(maybe_paid=1)
             self.lease.finish(row, row.worst)
@@ -321,38 +297,6 @@ def _row(row: dict[str, Any], call: TeacherCall) -> Row:
         rate_tokens=row["prompt_tokens"] + row["max_tokens"],
         worst=Amount(1, prompt + row["max_tokens"], rates.usd(prompt, row["max_tokens"]) if rates else 0.0),
     )
-
-
-def http_client(call: TeacherCall) -> httpx.AsyncClient:
-    """httpx over aiohttp's pool, without a limit of its own: slots are the limit.
-
-    httpx's own pool reached 35 requests/s of an ideal 204 at 512 in flight; over aiohttp it reached 200.
-    """
-    transport = AiohttpTransport(client=_session)
-    timeout = httpx.Timeout(call.request_timeout_s, connect=call.connect_timeout_s)
-    # A proxy from the environment must not stand between a worker and a server on its own machine.
-    local = urlsplit(call.url).hostname in ("127.0.0.1", "::1", "localhost")
-    return httpx.AsyncClient(
-        transport=transport, timeout=timeout, trust_env=not local, headers={"user-agent": "stillhouse"}
-    )
-
-
-def _session() -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=httpx.create_ssl_context())
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-
-def _lost(trouble: BaseException) -> Lost:
-    """Whether a request that brought no response had been sent.
-
-    The transport calls a reset of an open connection a `ConnectTimeout`, so the cause it wraps decides. Only
-    what certainly happened before sending counts as unsent.
-    """
-    cause = trouble.__cause__ if isinstance(trouble.__cause__, aiohttp.ClientError | OSError) else trouble
-    unsent = isinstance(cause, _UNSENT)
-    late = isinstance(cause, TimeoutError | httpx.TimeoutException) and not unsent
-    said = " ".join(str(cause).split()) or type(cause).__name__
-    return Lost("timeout" if late else "connection", not unsent, said[:300])
 
 
 def _bounded(exchange: Exchange) -> Exchange:

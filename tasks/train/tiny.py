@@ -55,7 +55,7 @@ def make_model(student: Student, tokenizer: PreTrainedTokenizerFast) -> LlamaFor
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=shape.hidden_size,
-        intermediate_size=4 * shape.hidden_size,
+        intermediate_size=2 * shape.hidden_size,
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.heads,

@@ -12,12 +12,13 @@ from asking import LocalAuthorities, batch_file, call_of, rows_of, teacher_at
 from simulated import SimulatedTeacher
 
 from tasks.ask.call import TeacherCall, WorkerDone
+from tasks.ask.client import http_client
 from tasks.ask.exchange import Limits
 from tasks.ask.journal import read_frames
 from tasks.ask.lease import AuthorityLost
 from tasks.ask.segment import Segment, read_segment
 from tasks.ask.spend import Amount, Ceiling
-from tasks.ask.worker import ask_batch_rows, http_client, read_rows, run_loop
+from tasks.ask.worker import ask_batch_rows, read_rows, run_loop
 from warehouse.layout import DataRoot
 
 Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
@@ -334,11 +335,11 @@ def test_a_body_is_sent_byte_for_byte(data_root: DataRoot) -> None:
 
 
 def test_limits_learned_from_headers_hold_for_the_rest(data_root: DataRoot, teacher: SimulatedTeacher) -> None:
-    teacher.switch(rpm=1200, burst_seconds=3.0)
+    teacher.switch(rpm=1200, burst_seconds=3.0, latency=0.05)
     call = call_of(data_root, teacher_at(teacher.base_url, concurrency=4))
     authorities = LocalAuthorities(call, limits=Limits(concurrency=4))
     began = time.monotonic()
-    done, _ = work(data_root, call, authorities, 30)
+    done, _ = work(data_root, call, authorities, 60)
     assert set(done.states.values()) == {"paid"}
-    assert time.monotonic() - began >= 0.5
+    assert time.monotonic() - began >= 1.2, "four slots alone would take 0.75 s"
     assert authorities.pool.exchange(authorities.reports[0], time.monotonic()).expires_in_s is not None

@@ -30,11 +30,11 @@ def states(root: DataRoot) -> dict[str, set[str]]:
 def test_a_killed_worker_and_a_killed_driver_lose_nothing(data_root: DataRoot, prefect_url: str, seed: int) -> None:
     rng = random.Random(seed)
     with SimulatedTeacher(latency=0.3, resets_after=0.02, server_errors=0.02) as teacher:
-        first = Run.start(data_root, teacher, prefect_url, "run-1", **JOB)
-        first.wait_for("answered", rng.randrange(20, 120))
-        os.kill(first.worker(), signal.SIGKILL)
-        first.wait_for("answered", rng.randrange(200, 300))
-        first.kill()
+        with Run.start(data_root, teacher, prefect_url, "run-1", **JOB) as first:
+            first.wait_for("answered", rng.randrange(20, 120))
+            os.kill(first.worker(), signal.SIGKILL)
+            first.wait_for("answered", rng.randrange(200, 300))
+            first.kill()
         second = Run.start(data_root, teacher, prefect_url, "run-2", **JOB).end()
         interrupted = states(data_root)
         third = Run.start(data_root, teacher, prefect_url, "run-3", **JOB).end()
@@ -66,11 +66,11 @@ def test_what_may_have_been_paid_is_held_at_its_worst_and_asked_again_by_the_nex
 
 def test_ctrl_c_stops_sending_at_once_drains_and_loses_nothing(data_root: DataRoot, prefect_url: str) -> None:
     with SimulatedTeacher(latency=0.5) as teacher:
-        run = Run.start(data_root, teacher, prefect_url, "run-1", **JOB)
-        run.wait_for("answered", 100)
-        before = teacher.referee()["requests"]
-        run.interrupt()
-        run.end(exit_code=130)
+        with Run.start(data_root, teacher, prefect_url, "run-1", **JOB) as run:
+            run.wait_for("answered", 100)
+            before = teacher.referee()["requests"]
+            run.interrupt()
+            run.end(exit_code=130)
         report = teacher.referee()
         assert report["requests"] - before <= 2 * CONCURRENCY, "one exchange's worth, no more"
         assert len(states(data_root)["paid"]) == report["answered"], "every answer was drained and committed"

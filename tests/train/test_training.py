@@ -28,6 +28,9 @@ from warehouse.layout import DataRoot
 from warehouse.locks import hold
 from warehouse.manifest import load_manifest
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.* is deprecated:DeprecationWarning:ray.data.context",  # Ray sets its own deprecated defaults
+)
 SMALL = TinyShape(hidden_size=32, heads=2, layers=1)
 STUDENT = Student(
     model="tiny", tiny=SMALL, max_steps=30, batch_size=8, max_length=128, max_new_tokens=8, checkpoint_every=10
@@ -55,7 +58,9 @@ def trained(root: DataRoot, version: str, student: Student = STUDENT, **told: ob
 
 def recorded(root: DataRoot) -> list[dict[str, object]]:
     with closing(connect(root)) as connection:
-        return connection.execute("select * from student_runs").to_arrow_table().to_pylist()
+        found = connection.execute("select * from student_runs")
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 @pytest.mark.line
@@ -125,12 +130,11 @@ def test_a_worker_that_fails_is_one_line_and_the_run_is_listed_as_failed(
 
 
 def test_a_training_killed_in_the_middle_goes_on_from_its_last_checkpoint(data_root: DataRoot, version: str) -> None:
-    student = STUDENT.model_copy(update={"max_steps": 200, "checkpoint_every": 20})
+    student = STUDENT.model_copy(update={"max_steps": 120, "checkpoint_every": 10})
     job = _job(data_root, version, student)
     first = _start(job)
-    wait_until(lambda: any(job.work.glob("checkpoint-*/trainer_state.json")), 120, "no checkpoint was written")
-    assert first.pid is not None
-    os.kill(first.pid, signal.SIGKILL)
+    wait_until(lambda: any(job.work.glob("checkpoint-*/trainer_state.json")), 240, "no checkpoint was written")
+    os.kill(first.pid or 0, signal.SIGKILL)
     first.join()
     assert not job.result.exists() and not job.checkpoint.exists()
 
@@ -138,20 +142,15 @@ def test_a_training_killed_in_the_middle_goes_on_from_its_last_checkpoint(data_r
     second.join()
     measured = json.loads(job.result.read_text())
     assert second.exitcode == 0
-    assert measured["resumed_from_step"] >= 20 and measured["steps"] == 200
-    assert [step for step, _ in measured["loss"]] == sorted({step for step, _ in measured["loss"]})
+    assert measured["resumed_from_step"] >= 10 and measured["steps"] == 120
+    steps = [step for step, _ in measured["loss"]]
+    assert steps == sorted(set(steps)) and steps[0] < measured["resumed_from_step"] <= steps[-1]
     assert len(measured["before"]) == len(measured["after"]) == HELD_OUT
 
-
-def test_what_was_trained_and_not_recorded_is_recorded_without_training(data_root: DataRoot, version: str) -> None:
-    job = _job(data_root, version, STUDENT)
-    process = _start(job)
-    process.join()
-    assert process.exitcode == 0 and finished(data_root, version, STUDENT) is None
-
-    done = train_once(data_root, "run-1", version, STUDENT, "cpu", NOW)  # without Ray, which a training would need
+    assert finished(data_root, version, student) is None, "killed before it was recorded"
+    done = train_once(data_root, "run-1", version, student, "cpu", NOW)  # without Ray, which a training would need
     assert done.is_new and done.overall is not None and done.overall.prompts == HELD_OUT
-    assert finished(data_root, version, STUDENT) is not None
+    assert finished(data_root, version, student) is not None
 
 
 def test_a_shard_that_was_changed_is_refused_by_name_before_anything_is_trained(

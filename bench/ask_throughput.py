@@ -1,0 +1,135 @@
+"""How fast the ask station asks: `python bench/ask_throughput.py [--rows 4000] [--in-flight 64] [--workers
+2]`.
+
+Real Ray workers, journal and warehouse against the simulated teacher as a process of its own, on this
+machine. Prints a Markdown table: rows/s from the first request to the last commit, the client's CPU a row
+(driver, workers and authorities, less what the same run costs without rows), and the time to the first
+request.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import platform
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flows.settings import quiet_dependencies
+
+quiet_dependencies()
+
+import ray  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from asking import batches_of, call_of, teacher_at  # noqa: E402
+from simulated import SimulatedTeacher  # noqa: E402
+
+from tasks.ask.authority import Progress  # noqa: E402
+from tasks.ask.batch import ask_all  # noqa: E402
+from tasks.ask.spend import Ceiling  # noqa: E402
+from warehouse.layout import DataRoot  # noqa: E402
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Measured:
+    rows: int
+    seconds: float
+    first_request_s: float
+    cpu_s: float
+    max_in_flight: int
+
+
+def ray_cpu() -> float:
+    """CPU seconds so far of this process and every Ray worker below it (workers and authorities)."""
+    mine = {os.getpid()}
+    parents, names, spent = {}, {}, {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (path / "stat").read_text().rsplit(")", 1)[1].split()
+            names[int(path.name)] = (path / "cmdline").read_text(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        parents[int(path.name)] = int(fields[1])
+        spent[int(path.name)] = (int(fields[11]) + int(fields[12])) / TICKS
+
+    def is_mine(pid: int) -> bool:
+        while pid > 1 and pid not in mine:
+            pid = parents.get(pid, 0)
+        return pid in mine
+
+    return sum(spent[pid] for pid in spent if pid in mine or (names[pid].startswith("ray::") and is_mine(pid)))
+
+
+async def measure(
+    root: DataRoot, teacher: SimulatedTeacher, run_id: str, options: argparse.Namespace, rows: int
+) -> Measured:
+    call = call_of(root, teacher_at(teacher.base_url, concurrency=options.in_flight), run_id, dataset=run_id)
+    each = options.batch_rows
+    batches = batches_of(root.scratch(run_id), -(-rows // each), min(each, rows), start=len(run_id) * 1_000_000)
+    teacher.reset()
+    began = time.monotonic()
+    first: list[float] = []
+
+    async def see(progress: Progress) -> None:
+        if progress.counters.sent and not first:
+            first.append(time.monotonic() - began)
+
+    before = ray_cpu()
+    done = await ask_all(root, batches, {"simulated": call}, Ceiling(), options.workers, lambda: datetime.now(UTC), see)
+    seconds = time.monotonic() - began
+    answered = sum(batch.answered for batch in done)
+    report = teacher.referee()
+    assert answered == report["answered"] == len(batches) * min(each, rows), report
+    return Measured(answered, seconds - first[0], first[0], ray_cpu() - before, report["max_in_flight"])
+
+
+async def run(options: argparse.Namespace, root: DataRoot) -> tuple[Measured, list[Measured]]:
+    with SimulatedTeacher(latency=options.latency) as teacher:
+        await measure(root, teacher, "f", options, options.workers)  # starts the workers' processes
+        few = await measure(root, teacher, "few", options, options.workers)
+        return few, [
+            await measure(root, teacher, f"many-{at}" + "x" * at, options, options.rows)
+            for at in range(options.repeats)
+        ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=4000)
+    parser.add_argument("--batch-rows", type=int, default=500)
+    parser.add_argument("--in-flight", type=int, default=64)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--latency", type=float, default=0.2, help="seconds the teacher takes")
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        ray.init(
+            "local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**27,
+            logging_level=logging.ERROR, namespace="bench",
+        )  # fmt: skip
+        few, many = asyncio.run(run(options, DataRoot(Path(folder) / "data").create()))
+        ray.shutdown()
+    ideal = options.in_flight / options.latency
+    print(f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} before, Python {platform.python_version()}\n")
+    print("| rows | workers | in flight | teacher s | rows/s | of ideal | client CPU ms/row | first request s |")
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for each in many:
+        rate, cpu = each.rows / each.seconds, 1000 * max(0.0, each.cpu_s - few.cpu_s) / each.rows
+        print(
+            f"| {each.rows} | {options.workers} | {each.max_in_flight} | {options.latency:g} | {rate:.0f} | "
+            f"{rate / ideal:.0%} | {cpu:.2f} | {each.first_request_s:.1f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
