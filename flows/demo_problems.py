@@ -1,7 +1,7 @@
 """The demo's problems, and the student that learns them: sums, sequences and word problems, seeded, never one twice.
 
-Numbers have two digits wherever they can: a model this small reads a number by the places of its digits, and learns in a
-minute what takes it several where the places move.
+Numbers have two digits wherever they can: a model this small reads a number by the places of its digits, and learns in
+a minute what takes it several where the places move.
 """
 
 import json

@@ -16,6 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.gym import lacks_solver, reasoning_gym
 from warehouse.errors import BadInput
 
 GENERATOR = "reasoning-gym:"
@@ -270,16 +271,17 @@ GENERATED_JSON = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
 def _create_task(source: str, task: str, settings: dict[str, Any]) -> Any:
-    import reasoning_gym  # more than a second to import, and only generators need it
-    from reasoning_gym.factory import DATASETS
-
-    if task not in DATASETS:
-        near = [name for name in sorted(DATASETS) if name[:4] == task[:4]] or sorted(DATASETS)[:5]
+    gym = reasoning_gym()
+    known = sorted(gym.factory.DATASETS)
+    if task not in known:
+        near = [name for name in known if name[:4] == task[:4]] or known[:5]
         raise BadInput(
             f"unknown task {task!r} in prompts.source {source}: reasoning-gym has {', '.join(near)}, ..."
         )
+    if lacks_solver(task):
+        raise BadInput(f"{source} needs the SAT solver pycosat: `pip install pycosat`, which wants a C compiler")
     try:
-        return reasoning_gym.create_dataset(task, **settings)
+        return gym.create_dataset(task, **settings)
     except (TypeError, ValueError, AssertionError) as error:
         raise BadInput(f"prompts.options do not fit {source}: {_first_line(error)}") from None
 

@@ -18,6 +18,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tasks.gym import reasoning_gym
+
 MEMORY_BYTES = 4 * 2**30
 _JUNK = ("wrong", "-987654321", "I do not know")
 _PASSES, _JUNK_MOST = 0.999, 0.5
@@ -58,9 +60,7 @@ def check_math(request: Mapping[str, Any]) -> Reply:
 @functools.cache
 def scorer(task: str) -> Callable[[str, Mapping[str, Any]], float]:
     """The score function of a reasoning-gym task; ValueError for a task it does not know."""
-    import reasoning_gym
-
-    score: Callable[[str, Mapping[str, Any]], float] = reasoning_gym.get_score_answer_fn(task)
+    score: Callable[[str, Mapping[str, Any]], float] = reasoning_gym().get_score_answer_fn(task)
     return score
 
 
@@ -125,7 +125,7 @@ def main() -> None:
     os.dup2(2, 1)  # what a library prints is no reply
     for line in sys.stdin:
         request = json.loads(line)
-        __import__("math_verify" if request["check"] == "math" else "reasoning_gym")
+        __import__("math_verify") if request["check"] == "math" else reasoning_gym()
         signal.setitimer(signal.ITIMER_PROF, request["cpu_s"])
         reply = answered(request)
         signal.setitimer(signal.ITIMER_PROF, 0)
