@@ -17,16 +17,15 @@ _PATIENCE = 1_000
 
 DEMO_STUDENT: Mapping[str, Any] = {
     "model": "tiny",
-    "max_steps": 2400,
+    "max_steps": 1800,
     "batch_size": 16,
     "learning_rate": 1.5e-3,
     "max_length": 96,
-    "checkpoint_every": 800,
-    "eval_prompts": 600,
+    "checkpoint_every": 600,
     "eval_batch_size": 200,
     "max_new_tokens": 48,
 }
-"""The recipe's student: 380,000 parameters, about 100 s of CPU time, or a minute on two cores."""
+"""The recipe's student: 380,000 parameters, some 80 s of CPU time on about 4,000 rows."""
 
 
 def _sum(rng: random.Random) -> tuple[str, int]:
@@ -36,10 +35,9 @@ def _sum(rng: random.Random) -> tuple[str, int]:
 
 
 def _sequence(rng: random.Random) -> tuple[str, int]:
-    step = rng.randint(2, 24)
-    first = rng.randint(10, 99 - 3 * step)
-    shown = ", ".join(str(first + step * place) for place in range(4))
-    return f"What comes next? {shown}", first + 4 * step
+    step = rng.randint(8, 40)
+    first = rng.randint(10, 99 - 2 * step)
+    return f"What comes next? {first}, {first + step}, {first + 2 * step}", first + 3 * step
 
 
 def _word_problem(rng: random.Random) -> tuple[str, int]:
@@ -55,8 +53,8 @@ FAMILIES: Mapping[str, Callable[[random.Random], tuple[str, int]]] = {
     "sequences": _sequence,
     "word problems": _word_problem,
 }
-_MIX = (*("sums",) * 9, *("sequences",) * 4, *("word problems",) * 9)
-"""Of every 22 problems; of sequences there are 1,173 different ones, so that they are the fewest."""
+_MIX = ("sums", "word problems", "sequences", "sums", "word problems")
+"""Of every five problems; there are 1,386 different sequences, and many more of the others."""
 
 
 def demo_problems(count: int, seed: int) -> Iterator[dict[str, str]]:
