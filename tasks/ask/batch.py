@@ -237,7 +237,8 @@ async def _one_life(
 async def _drain(work: "ray.ObjectRef[WorkerDone]", call: TeacherCall, authorities: Authorities, now: Now) -> None:
     """Stop a cancelled run's workers, wait for this one to drain, and commit what came back.
 
-    Nothing here is a task of its own: an event loop that ends cancels every task once, and then waits for each.
+    Nothing here is a task of its own: an event loop that ends cancels every task once, and then waits for
+    each.
     """
     try:
         await stop_asking(authorities, "the run was cancelled")

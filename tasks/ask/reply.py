@@ -81,14 +81,10 @@ def read_reply(status: int, headers: Mapping[str, str], body: bytes, received_at
     }
     problem = document.get("error")
     if not 200 <= status < 300:
-        return Reply(
-            outcome_of_status(status, _code(document)), error=_error_line(status, document, body), **said
-        )
+        return Reply(outcome_of_status(status, _code(document)), error=_error_line(status, document, body), **said)
     if isinstance(problem, dict):  # gateways pass an upstream failure on inside a 200
         code = problem.get("code")
-        inner = (
-            outcome_of_status(code, _code(document)) if isinstance(code, int) and code >= 400 else "malformed"
-        )
+        inner = outcome_of_status(code, _code(document)) if isinstance(code, int) and code >= 400 else "malformed"
         return Reply(inner, error=_error_line(status, document, body), **said)
     message, finish = _choice(document)
     if message is None or finish == "error":
@@ -126,9 +122,7 @@ def split_reasoning(message: Mapping[str, Any], content: str) -> tuple[str, Reas
             return value.strip(), "field", content.strip()
     details = message.get("reasoning_details")
     if isinstance(details, list):
-        text = "".join(
-            part["text"] for part in details if isinstance(part, dict) and isinstance(part.get("text"), str)
-        )
+        text = "".join(part["text"] for part in details if isinstance(part, dict) and isinstance(part.get("text"), str))
         if text.strip():
             return text.strip(), "field", content.strip()
     return _split_tags(content)
@@ -167,8 +161,7 @@ def header_limits(headers: Mapping[str, str], received_at: datetime) -> dict[Dim
     for dimension in dimensions:
         for pattern in ("x-ratelimit-{what}-{of}", "anthropic-ratelimit-{of}-{what}"):
             limit, remaining, reset = (
-                headers.get(pattern.format(what=what, of=dimension))
-                for what in ("limit", "remaining", "reset")
+                headers.get(pattern.format(what=what, of=dimension)) for what in ("limit", "remaining", "reset")
             )
             number = _number(limit)
             if number:
@@ -251,9 +244,7 @@ def _usage(document: Mapping[str, Any]) -> Usage | None:
     if prompt is None or completion is None:
         return None
     details = usage.get("completion_tokens_details")
-    reasoning = (
-        details.get("reasoning_tokens") if isinstance(details, dict) else usage.get("reasoning_tokens")
-    )
+    reasoning = details.get("reasoning_tokens") if isinstance(details, dict) else usage.get("reasoning_tokens")
     return Usage(prompt, completion, _count(reasoning))
 
 

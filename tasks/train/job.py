@@ -1,11 +1,11 @@
 """What a training worker is told, and where it leaves what it makes (pure).
 
-    students/<student_run_id>/
-        checkpoint/      the trained model with its tokenizer: what people load
-        heldout.parquet  every held-out prompt with the student's output before and after, and whether it was right
-        result.json      written last: the training is finished, and this is what was measured
-        progress.json    while it runs: how far it is
-        work/            while it runs: the trainer's own checkpoints, caches, and what was measured before training
+students/<student_run_id>/
+    checkpoint/      the trained model with its tokenizer: what people load
+    heldout.parquet  every held-out prompt with the student's output before and after, and whether it was right
+    result.json      written last: the training is finished, and this is what was measured
+    progress.json    while it runs: how far it is
+    work/            while it runs: the trainer's own checkpoints, caches, and what was measured before training
 """
 
 from collections.abc import Callable

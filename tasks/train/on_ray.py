@@ -28,9 +28,7 @@ def run_on_ray(job: Job, say: Say) -> Mapping[str, Any]:
         _work,
         train_loop_config={"job": job},
         scaling_config=ScalingConfig(num_workers=1, use_gpu=job.gpu),
-        run_config=RunConfig(
-            name="ray", storage_path=str(job.work), failure_config=FailureConfig(max_failures=0)
-        ),
+        run_config=RunConfig(name="ray", storage_path=str(job.work), failure_config=FailureConfig(max_failures=0)),
     )
     with _telling(job, say):
         try:
