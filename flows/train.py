@@ -85,9 +85,7 @@ def find_version(root: DataRoot, version: str) -> Manifest:
         BadInput: there is no such version; the message lists the newest that exist.
     """
     with connect(root) as warehouse:
-        sql = (
-            "select folder from versions where ? in (version, dataset) order by published_at desc limit 1"
-        )
+        sql = "select folder from versions where ? in (version, dataset) order by published_at desc limit 1"
         found = warehouse.execute(sql, [version]).fetchall()
         newest = warehouse.execute("select version from versions order by published_at desc limit 5").fetchall()
     if not found:

@@ -115,8 +115,16 @@ def teachers(data: Data = None, own: Teachers = None, as_json: Json = False) -> 
     if as_json:
         print(json.dumps([asdict(line) for line in lines], indent=2, default=str))
         return
-    columns = list(asdict(lines[0])) if lines else []
-    _print_table(columns, [list(asdict(line).values()) for line in lines])
+    table = Table("teacher", "gate", "why, or until when", show_edge=False, header_style="bold")
+    for column in table.columns:
+        column.no_wrap = True
+    table.columns[0].min_width, table.columns[1].min_width = max(len(line.name) for line in lines), len("allow")
+    for line in lines:
+        style = "green" if line.verdict == "allow" else "dim"
+        until = f"reviewed until {line.review_expires}" if line.review_expires else "as itself: simulated"
+        table.add_row(line.name, line.verdict, line.reason or until, style=style)
+    shown.out().print(table, markup=False)
+    shown.out().print("`--json` has every field", style="dim")
 
 
 def simulate(

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -91,14 +92,12 @@ def print_run(
 
 def print_demo(here: Settings, summary: Summary, requests: int, seconds: float) -> None:
     """The demo's outcome, with the referee's own count, and three commands to try next."""
-    data = here.root.path
+    data = "" if here.root.path == Path("data").absolute() else f" --data {here.root.path}"
     try_next = Table.grid(padding=(0, 2))
     try_next.add_row("[bold]try next[/bold]")
-    try_next.add_row(
-        f'still sql "select reason, count(*) as traces from rejected group by reason" --data {data}', style="cyan"
-    )
-    try_next.add_row(f"still show {_a_rejected_trace(here)} --data {data}", style="cyan")
-    try_next.add_row(f"still demo --data {data}", style="cyan")
+    try_next.add_row(f'still sql "select reason, count(*) as traces from rejected group by reason"{data}', style="cyan")
+    try_next.add_row(f"still show {_a_rejected_trace(here)}{data}", style="cyan")
+    try_next.add_row(f"still demo{data}", style="cyan")
     try_next.add_row("the last one again: it will ask nothing, publish nothing and train nothing", style="dim")
     footer = Group(
         Text(f"the simulated teacher saw {requests:,} requests in this run; {duration(seconds)} in all"),

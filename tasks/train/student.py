@@ -68,6 +68,8 @@ class Student(Frozen):
     warmup: float = Field(default=0.05, ge=0, lt=1)
     """Share of the steps in which the learning rate rises."""
     weight_decay: float = Field(default=0.0, ge=0)
+    adam_beta2: float = Field(default=0.999, gt=0, lt=1)
+    """How long AdamW remembers the size of gradients; lower for short trainings from nothing."""
     batch_size: int = Field(default=8, ge=1)
     """Rows in one forward pass."""
     gradient_accumulation: int = Field(default=1, ge=1)

@@ -27,8 +27,8 @@ from tasks.train.models import adapters, open_student
 from tasks.train.student import Student
 
 _TINY_THREADS = 1
-"""A second thread saves a tiny student little on an idle machine, and on a busy one the two wait for each other: 150 steps
-were measured at 5 s of CPU with one and at 52 s with two."""
+"""A second thread saves a tiny student little on an idle machine, and on a busy one the two wait for each other:
+150 steps were measured at 5 s with one thread and at 60 s with two."""
 _CURVE = 60  # points of the loss curve, whatever the number of steps
 
 
@@ -98,11 +98,14 @@ def trainer_settings(job: Job, rows: int) -> SFTConfig:
         lr_scheduler_type="cosine",
         warmup_steps=int(student.warmup * steps),
         weight_decay=student.weight_decay,
+        adam_beta2=student.adam_beta2,
         per_device_train_batch_size=student.batch_size,
         gradient_accumulation_steps=student.gradient_accumulation,
         max_length=student.max_length,
         completion_only_loss=True,
-        train_sampling_strategy="group_by_length",
+        # Rows of a length save padding; but families of problems have lengths, and a tiny student that sees one family
+        # after the other forgets the first.
+        train_sampling_strategy="random" if student.is_tiny else "group_by_length",
         activation_checkpointing=not student.is_tiny,
         bf16=job.gpu,
         use_cpu=torch.cuda.is_available() and not job.gpu,
