@@ -20,7 +20,7 @@ DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 class Recipe(BaseModel):
     """Prompts, teachers, sampling, budget, rules, dataset, student. Unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     dataset: DatasetName
     """Versions are `<dataset>@YYYY.MM.DD.N`."""

@@ -11,7 +11,9 @@ from typing import Annotated, Any
 import pyarrow.csv
 import typer
 from rich.live import Live
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from flows.command import shown
 from flows.command.options import Data, Json, Teachers
@@ -115,15 +117,12 @@ def teachers(data: Data = None, own: Teachers = None, as_json: Json = False) -> 
     if as_json:
         print(json.dumps([asdict(line) for line in lines], indent=2, default=str))
         return
-    table = Table("teacher", "gate", "why, or until when", show_edge=False, header_style="bold")
-    for column in table.columns:
-        column.no_wrap = True
-    table.columns[0].min_width, table.columns[1].min_width = max(len(line.name) for line in lines), len("allow")
     for line in lines:
-        style = "green" if line.verdict == "allow" else "dim"
         until = f"reviewed until {line.review_expires}" if line.review_expires else "as itself: simulated"
-        table.add_row(line.name, line.verdict, line.reason or until, style=style)
-    shown.out().print(table, markup=False)
+        shown.out().print(
+            Text.assemble((f"{line.verdict:<7}", "green" if line.verdict == "allow" else "red"), line.name)
+        )
+        shown.out().print(Padding(Text(line.reason or until, style="dim"), (0, 0, 0, 7)))
     shown.out().print("`--json` has every field", style="dim")
 
 

@@ -52,7 +52,7 @@ class PromptSource(BaseModel):
     source: str = Field(
         min_length=1,
         description="A .jsonl, .csv or .parquet file, a folder or glob of them, a `datasets` folder,"
-        " or reasoning-gym:<task>.",
+        " or reasoning-gym:TASK.",
     )
     columns: dict[str, str] = Field(
         default_factory=lambda: {"prompt": "prompt"},

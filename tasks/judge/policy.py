@@ -17,7 +17,7 @@ class JudgePolicy(BaseModel):
     decide says `undecided`, and an undecided trace is never published.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     answer: Literal["require", "annotate"] = "require"
     """`require`: where the prompt names a verifier (other than none), only an answer that it accepts is

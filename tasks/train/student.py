@@ -20,7 +20,7 @@ Device = Literal["auto", "cpu", "gpu"]
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Lora(Frozen):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from asking_runs import ancestors
 from simulated import SimulatedTeacher
 from still import Place, sums, wait_until
 
@@ -171,11 +172,3 @@ def ray_worker(driver: int) -> int:
         if "ray::ask_rows" in path.read_text(errors="replace") and driver in ancestors(pid):
             return pid
     raise AssertionError("no Ray worker is asking")
-
-
-def ancestors(pid: int) -> set[int]:
-    found: set[int] = set()
-    while pid > 1:
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-        found.add(pid)
-    return found
