@@ -17,9 +17,11 @@ _PATIENCE = 1_000
 
 DEMO_STUDENT: Mapping[str, Any] = {
     "model": "tiny",
-    "max_steps": 1800,
+    "max_steps": 2000,
     "batch_size": 16,
-    "learning_rate": 1.5e-3,
+    "learning_rate": 2e-3,
+    "weight_decay": 0.01,
+    "adam_beta2": 0.98,
     "max_length": 96,
     "checkpoint_every": 600,
     "eval_batch_size": 200,

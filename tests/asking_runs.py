@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from simulated import SimulatedTeacher
-from still import wait_until
+from still import hears_ctrl_c, wait_until
 
 from warehouse.catalog import connect
 from warehouse.layout import DataRoot
@@ -36,6 +36,7 @@ class Run:
             [sys.executable, Path(__file__).with_name("asking_driver.py"), *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
             env={**os.environ, "PREFECT_API_URL": prefect_url, "PREFECT_LOGGING_LEVEL": "ERROR"},
+            preexec_fn=hears_ctrl_c,
         )  # fmt: skip
         return cls(process, root, str(job.get("dataset", "sums")))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from still import Place, prefect_server
 
+import flows  # noqa: F401  (sets the switches that Ray and Prefect read when they are imported)
 from warehouse.layout import DataRoot
 
 

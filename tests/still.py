@@ -23,6 +23,11 @@ BIN = Path(sys.executable).parent
 OPENER = build_opener(ProxyHandler({}))
 
 
+def hears_ctrl_c() -> None:
+    """A shell's background job ignores SIGINT, and so do its children, unless they are told otherwise."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def free_port() -> int:
     """A port that nobody listens on at this moment."""
     with socket.socket() as listener:
@@ -117,6 +122,7 @@ class Place:
         return subprocess.Popen(
             [BIN / "still", *map(str, arguments)],
             env=environment, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=hears_ctrl_c,
         )  # fmt: skip
 
     def still(self, *arguments: object, exit_code: int = 0, seconds: float = 240) -> "subprocess.CompletedProcess[str]":

@@ -401,7 +401,8 @@ def test_shares_that_cannot_be_are_refused(line: Line, shares: dict[str, float],
 
 
 def test_a_disk_that_cannot_be_written_fails_the_run_in_one_line(line: Line) -> None:
-    (line.root.path / ".scratch").write_text("a file where a folder should be")
+    line.root.scratches.rmdir()
+    line.root.scratches.write_text("a file where a folder should be")
     with pytest.raises(RunFailed, match=r"cannot write .*\.scratch/run-1"):
         line.plan()
 
