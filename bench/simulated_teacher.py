@@ -33,9 +33,7 @@ def requests(count: int) -> Iterator[bytes]:
     for number in range(count):
         text = f"What is {number + 11} + {number * 7 % 997} - {number % 89}?"
         messages = [{"role": "system", "content": "Think first."}, {"role": "user", "content": text}]
-        body = orjson.dumps(
-            {"model": "simulated-teacher", "messages": messages, "max_tokens": 512, "temperature": 0.7}
-        )
+        body = orjson.dumps({"model": "simulated-teacher", "messages": messages, "max_tokens": 512, "temperature": 0.7})
         head = [
             "POST /v1/chat/completions HTTP/1.1",
             "Host: 127.0.0.1",
@@ -121,9 +119,7 @@ def main() -> None:
     command = " ".join(["python", "bench/simulated_teacher.py", *sys.argv[1:]])
     print(f"`{command}`; Python {platform.python_version()}, uvloop {version('uvloop')},")
     print(f"orjson {version('orjson')}; {machine()}; median of {chosen.repeats}\n")
-    print(
-        "| in flight | requests | requests/s | server CPU us/request | requests/s a core | bytes/question |"
-    )
+    print("| in flight | requests | requests/s | server CPU us/request | requests/s a core | bytes/question |")
     print("|---|---|---|---|---|---|")
     for in_flight in chosen.in_flight:
         print(measure(chosen.requests, in_flight, chosen.repeats, {"preset": chosen.preset}), flush=True)

@@ -118,9 +118,7 @@ def cut_batches(
     return tuple(cutter.batches), forecasts
 
 
-def _requests(
-    samples: Samples, file: PromptFile, wanted: Wanted, kind: Kind
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _requests(samples: Samples, file: PromptFile, wanted: Wanted, kind: Kind) -> Iterator[tuple[str, dict[str, Any]]]:
     """(teacher, batch row) of one kind, in the order of the prompts: two sorted streams, merged."""
     ordinals = np.zeros(file.rows, dtype=np.bool_)
     for batch in samples.stream(

@@ -136,8 +136,7 @@ def plan_asking(
                 samples, file, wanted, batch_rows, root.scratch(run_id) if record else None
             )
             spent = tuple(
-                _teacher_plan(samples, teachers[name], forecast, sampling)
-                for name, forecast in forecasts.items()
+                _teacher_plan(samples, teachers[name], forecast, sampling) for name, forecast in forecasts.items()
             )
             return _summary(plan_id, wanted, file, first, samples, spent, batches, source.license)
 
@@ -147,13 +146,9 @@ def _checked(shares: Mapping[str, float], teachers: Mapping[str, Teacher]) -> Ma
         raise BadInput("the recipe names no teacher: set teachers, e.g. [my-vllm]")
     for name, share in shares.items():
         if name not in teachers:
-            raise BadInput(
-                f"teacher {name!r} has not passed the gate: admitted are {', '.join(sorted(teachers))}"
-            )
+            raise BadInput(f"teacher {name!r} has not passed the gate: admitted are {', '.join(sorted(teachers))}")
         if not (share > 0 and math.isfinite(share)):
-            raise BadInput(
-                f"the share of teacher {name!r} is {share}: it must be above 0, or leave the teacher out"
-            )
+            raise BadInput(f"the share of teacher {name!r} is {share}: it must be above 0, or leave the teacher out")
     return shares
 
 
@@ -187,8 +182,7 @@ def _plan_id(samples: Samples, wanted: Wanted) -> str:
         columns = (column.to_pylist() for column in batch.columns)
         digest.update(
             "".join(
-                f"{key}\t{prompt}\t{index}\t{teacher}\n"
-                for key, prompt, index, teacher in zip(*columns, strict=True)
+                f"{key}\t{prompt}\t{index}\t{teacher}\n" for key, prompt, index, teacher in zip(*columns, strict=True)
             ).encode()
         )
     return content_id("plan", wanted.dataset, wanted.sampling.max_tokens, digest.hexdigest())
@@ -224,9 +218,7 @@ def _record(
     with transaction(root, now, publish="now") as changes:
         changes.add_files(files)
         changes.insert("plan", [row])
-        changes.execute(
-            "update store.plan set is_current = (plan_id = ?) where dataset = ?", [plan_id, wanted.dataset]
-        )
+        changes.execute("update store.plan set is_current = (plan_id = ?) where dataset = ?", [plan_id, wanted.dataset])
 
 
 def _write_prompts(root: DataRoot, file: PromptFile, new: Mask) -> DataFile:
@@ -256,9 +248,7 @@ def _write_plan(root: DataRoot, samples: Samples, plan_id: str, wanted: Wanted) 
 
 
 def _teacher_plan(samples: Samples, teacher: Teacher, forecast: Forecast, sampling: Sampling) -> TeacherPlan:
-    mean = samples.completion_tokens({teacher.name: teacher}).get(
-        teacher.name, sampling.max_tokens * ASSUMED_FILL
-    )
+    mean = samples.completion_tokens({teacher.name: teacher}).get(teacher.name, sampling.max_tokens * ASSUMED_FILL)
     completion = forecast.requests * min(mean, sampling.max_tokens)
     most = forecast.requests * sampling.max_tokens
     tokens = round(forecast.prompt_tokens + completion)

@@ -58,9 +58,7 @@ async def preflight(
     local = urlsplit(teacher.base_url).hostname in LOOPBACK
     headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0))
-    async with httpx.AsyncClient(
-        headers=headers, timeout=timeout, transport=transport, trust_env=not local
-    ) as client:
+    async with httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport, trust_env=not local) as client:
         listed = await _list_models(client, teacher)
         check_access(teacher, listed.status_code, api_key)
         models = read_models(listed.content) if listed.status_code == 200 else ()
@@ -105,9 +103,7 @@ async def _send(client: httpx.AsyncClient, teacher: Teacher, body: bytes) -> tup
         return 0, Reply("timeout", error=f"no reply in time ({_cause(error)})")
     except httpx.HTTPError as error:
         return 0, Reply("connection", error=f"the connection broke ({_cause(error)})")
-    return response.status_code, read_reply(
-        response.status_code, _lowered(response), response.content, _UNUSED
-    )
+    return response.status_code, read_reply(response.status_code, _lowered(response), response.content, _UNUSED)
 
 
 def _lowered(response: httpx.Response) -> dict[str, str]:

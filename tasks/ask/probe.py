@@ -74,9 +74,7 @@ def _context(entry: dict[str, Any]) -> int | None:
     return next((length for length in lengths if isinstance(length, int) and length > 0), None)
 
 
-def check_models(
-    teacher: Teacher, models: Sequence[Model], sampling: Sampling, longest_prompt: int
-) -> int | None:
+def check_models(teacher: Teacher, models: Sequence[Model], sampling: Sampling, longest_prompt: int) -> int | None:
     """The context of the teacher's model, where listed. BadInput: it is not served, or `max_tokens` cannot
     fit."""
     model = next((model for model in models if model.id == teacher.model), None)
@@ -102,22 +100,16 @@ def check_access(teacher: Teacher, status: int, api_key: str | None) -> None:
         return
     variable = teacher.api_key_env
     if variable is None:
-        raise BadInput(
-            f"{_named(teacher)} wants a key ({status}): name its variable as api_key_env in the entry"
-        )
+        raise BadInput(f"{_named(teacher)} wants a key ({status}): name its variable as api_key_env in the entry")
     given = "refuses the key in" if api_key else "wants a key, and none is in"
-    raise BadInput(
-        f"{_named(teacher)} {given} {variable} ({status}): set it to a key that may use {teacher.model!r}"
-    )
+    raise BadInput(f"{_named(teacher)} {given} {variable} ({status}): set it to a key that may use {teacher.model!r}")
 
 
 def check_reply(teacher: Teacher, status: int, reply: Reply) -> None:
     """BadInput where the probe shows that this recipe cannot be asked of this teacher."""
     line = reply.error or f"{status}"
     if reply.outcome == "unauthorised":
-        raise BadInput(
-            f"{_named(teacher)} does not let this account ask ({line}): see to the account, then run again"
-        )
+        raise BadInput(f"{_named(teacher)} does not let this account ask ({line}): see to the account, then run again")
     if status == 404:
         raise BadInput(
             f"{_named(teacher)} does not know model {teacher.model!r} or the path ({line}): correct the entry"

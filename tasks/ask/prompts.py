@@ -75,9 +75,7 @@ class PromptSource(BaseModel):
     @classmethod
     def _columns_are_ours(cls, columns: dict[str, str]) -> dict[str, str]:
         if unknown := sorted(columns.keys() - set(OUR_COLUMNS)):
-            raise ValueError(
-                f"unknown column of ours {unknown}: known are {', '.join(OUR_COLUMNS)} (ours: theirs)"
-            )
+            raise ValueError(f"unknown column of ours {unknown}: known are {', '.join(OUR_COLUMNS)} (ours: theirs)")
         if not columns.keys() & {"prompt", "messages"}:
             raise ValueError("map prompt or messages, e.g. {prompt: question}")
         return columns
@@ -135,9 +133,7 @@ def read_prompts(source: PromptSource, folder: Path) -> Iterator[Prompt]:
     unseen = set(mapping)
     columns: tuple[str, ...] = ()
     row = None
-    for row in read_rows(
-        source.source, folder, frozenset(mapping.values()), source.seed, source.limit, source.options
-    ):
+    for row in read_rows(source.source, folder, frozenset(mapping.values()), source.seed, source.limit, source.options):
         if unseen:
             unseen -= {ours for ours, theirs in mapping.items() if theirs in row.columns}
             columns = columns or tuple(row.columns)
@@ -147,8 +143,7 @@ def read_prompts(source: PromptSource, folder: Path) -> Iterator[Prompt]:
     if unseen:
         ours = min(unseen)
         raise BadInput(
-            f"{source.source}: no row has a column {mapping[ours]!r} for {ours}:"
-            f" the first has {_listed(columns)}"
+            f"{source.source}: no row has a column {mapping[ours]!r} for {ours}: the first has {_listed(columns)}"
         )
 
 
@@ -183,9 +178,7 @@ def _messages(row: Row, mapping: Mapping[str, str]) -> tuple[dict[str, str], ...
     if system is None:
         return messages
     if messages[0]["role"] == "system":
-        raise BadInput(
-            f"{row.place}: a system prompt in {mapping['system']!r} and in the messages: leave one out"
-        )
+        raise BadInput(f"{row.place}: a system prompt in {mapping['system']!r} and in the messages: leave one out")
     return ({"role": "system", "content": system}, *messages)
 
 
@@ -194,8 +187,7 @@ def _question(row: Row, mapping: Mapping[str, str]) -> str:
     theirs = mapping[ours]
     if theirs not in row.columns:
         raise BadInput(
-            f"{row.place}: no column {theirs!r} for {ours}:"
-            f" it has {_listed(row.columns)}; set prompts.columns"
+            f"{row.place}: no column {theirs!r} for {ours}: it has {_listed(row.columns)}; set prompts.columns"
         )
     question = _text(row, mapping, ours)
     if question is None:
@@ -209,14 +201,10 @@ def _conversation(row: Row, column: str, value: object) -> tuple[dict[str, str],
         try:
             value = orjson.loads(value)
         except orjson.JSONDecodeError as error:
-            raise BadInput(
-                f"{where} is text that is not JSON ({error.msg}): write a list of messages"
-            ) from None
+            raise BadInput(f"{where} is text that is not JSON ({error.msg}): write a list of messages") from None
     if not isinstance(value, list) or not value:
         raise BadInput(f"{where} is not a list of messages: write [{{role: user, content: ...}}]")
-    messages = tuple(
-        _message(f"{where} message {number}", message) for number, message in enumerate(value, 1)
-    )
+    messages = tuple(_message(f"{where} message {number}", message) for number, message in enumerate(value, 1))
     roles = [message["role"] for message in messages]
     if roles[-1] != "user":
         raise BadInput(f"{where} ends with a message from {roles[-1]!r}: the last must be from 'user'")
@@ -247,9 +235,7 @@ def _reference(row: Row, mapping: Mapping[str, str], verifier: str, pattern: str
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
     if value is not None and not isinstance(value, str):
-        raise BadInput(
-            f"{row.place}: {mapping['reference']!r} is a {_kind(value)}: a reference is text or a number"
-        )
+        raise BadInput(f"{row.place}: {mapping['reference']!r} is a {_kind(value)}: a reference is text or a number")
     if value is None or not value.strip():
         if verifier in NEEDS_REFERENCE:
             raise BadInput(
@@ -261,9 +247,7 @@ def _reference(row: Row, mapping: Mapping[str, str], verifier: str, pattern: str
         return value
     found = re.search(pattern, value)
     if found is None:
-        raise BadInput(
-            f"{row.place}: reference_pattern {pattern!r} finds nothing in {mapping['reference']!r}"
-        )
+        raise BadInput(f"{row.place}: reference_pattern {pattern!r} finds nothing in {mapping['reference']!r}")
     return found[1] if found.re.groups else found[0]
 
 
@@ -272,8 +256,7 @@ def _metadata(row: Row, mapping: Mapping[str, str], verifier: str) -> str | None
     metadata = value if value is None or isinstance(value, str) else orjson.dumps(value, default=str).decode()
     if verifier == "reasoning-gym" and not _names_a_task(metadata):
         raise BadInput(
-            f"{row.place}: no metadata {{task, entry}}, which the verifier 'reasoning-gym' needs:"
-            " map a metadata column"
+            f"{row.place}: no metadata {{task, entry}}, which the verifier 'reasoning-gym' needs: map a metadata column"
         )
     return metadata
 
@@ -283,11 +266,7 @@ def _names_a_task(metadata: str | None) -> bool:
         value = orjson.loads(metadata or "null")
     except orjson.JSONDecodeError:
         return False
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("task"), str)
-        and isinstance(value.get("entry"), dict)
-    )
+    return isinstance(value, dict) and isinstance(value.get("task"), str) and isinstance(value.get("entry"), dict)
 
 
 def _value(row: Row, mapping: Mapping[str, str], ours: str) -> Any:

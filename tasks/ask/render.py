@@ -52,9 +52,7 @@ def request(messages: list[Message], sampling: Sampling, model: str, sample_inde
     return body | sampling.extra_body
 
 
-def request_key(
-    model: str, revision: str | None, route: str, body: Mapping[str, Any], sample_index: int
-) -> str:
+def request_key(model: str, revision: str | None, route: str, body: Mapping[str, Any], sample_index: int) -> str:
     """The name of an answer: what was asked, of which model version, over which route, as which sample.
 
     `max_tokens` is left out, so that a raised cap finds the answers that finished; where the server lives

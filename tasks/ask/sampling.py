@@ -47,9 +47,7 @@ class Ask(BaseModel):
         PLACEHOLDER,
         description="Put around each question; {prompt} is the question, other braces are literal.",
     )
-    examples: tuple[Example, ...] = Field(
-        (), description="Few-shot examples, asked and answered before the question."
-    )
+    examples: tuple[Example, ...] = Field((), description="Few-shot examples, asked and answered before the question.")
 
     @model_validator(mode="before")
     @classmethod
@@ -80,17 +78,13 @@ class Sampling(BaseModel):
 
     temperature: float | None = Field(None, ge=0, le=2, description="0 to 2; null: the server's default.")
     top_p: float | None = Field(None, gt=0, le=1, description="Above 0, up to 1; null: the server's default.")
-    max_tokens: int = Field(
-        2048, ge=1, le=1_000_000, description="Cap on reasoning and answer together, per sample."
-    )
+    max_tokens: int = Field(2048, ge=1, le=1_000_000, description="Cap on reasoning and answer together, per sample.")
     seed: int | None = Field(None, ge=0, le=2**31 - 1, description="Sample i of a prompt is sent seed + i.")
     stop: tuple[StopString, ...] | None = Field(
         None, min_length=1, max_length=4, description="Up to four stop strings."
     )
     reasoning_effort: Text | None = Field(None, description="As the server names it, e.g. low, medium, high.")
-    extra_body: dict[str, Any] = Field(
-        default_factory=dict, description="More request fields, sent as they are."
-    )
+    extra_body: dict[str, Any] = Field(default_factory=dict, description="More request fields, sent as they are.")
 
     @model_validator(mode="before")
     @classmethod

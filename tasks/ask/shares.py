@@ -17,9 +17,7 @@ def rank_teachers(shares: Mapping[str, float], prompt_id: str, sample_index: int
     if len(shares) == 1:
         return tuple(shares)
     return tuple(
-        sorted(
-            shares, key=lambda teacher: (_draw(teacher, prompt_id, sample_index) / shares[teacher], teacher)
-        )
+        sorted(shares, key=lambda teacher: (_draw(teacher, prompt_id, sample_index) / shares[teacher], teacher))
     )
 
 

@@ -112,9 +112,7 @@ def _lines(file: Path, shown: str) -> Iterator[tuple[int, str]]:
                 try:
                     yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
                 except UnicodeDecodeError as error:
-                    raise BadInput(
-                        f"{shown}:{number}: not UTF-8 ({error.reason}): save the file as UTF-8"
-                    ) from None
+                    raise BadInput(f"{shown}:{number}: not UTF-8 ({error.reason}): save the file as UTF-8") from None
     except OSError as error:
         raise BadInput(f"cannot read {shown}: {error.strerror}: check the file's permissions") from None
 
@@ -129,9 +127,7 @@ def _jsonl_rows(file: Path, shown: str, columns: Collection[str]) -> Iterator[Ro
         except orjson.JSONDecodeError as error:
             raise BadInput(f"{place}: not JSON ({error.msg}): each line must be one JSON object") from None
         if not isinstance(values, dict):
-            raise BadInput(
-                f"{place}: a JSON {_kind(values)}, not an object: each line must be one JSON object"
-            )
+            raise BadInput(f"{place}: a JSON {_kind(values)}, not an object: each line must be one JSON object")
         yield Row(shown, number, place, values, values.keys())
 
 
@@ -142,9 +138,7 @@ def _csv_rows(file: Path, shown: str, columns: Collection[str]) -> Iterator[Row]
         if header is None:
             header = _header(cells, place)
         elif len(cells) != len(header):
-            raise BadInput(
-                f"{place}: {len(cells)} cells under {len(header)} columns: quote cells that hold commas"
-            )
+            raise BadInput(f"{place}: {len(cells)} cells under {len(header)} columns: quote cells that hold commas")
         else:
             values = {name: cell or None for name, cell in zip(header, cells, strict=True)}
             yield Row(shown, number, place, values, header)
@@ -175,9 +169,7 @@ def _parquet_rows(file: Path, shown: str, columns: Collection[str]) -> Iterator[
         with pq.ParquetFile(file) as stored:
             names = stored.schema_arrow.names
             number = 0
-            for batch in stored.iter_batches(
-                PARQUET_ROWS, columns=[name for name in names if name in columns]
-            ):
+            for batch in stored.iter_batches(PARQUET_ROWS, columns=[name for name in names if name in columns]):
                 # a batch without columns still counts its rows, but `to_pylist` then gives none of them
                 rows = batch.to_pylist() if batch.num_columns else [{}] * batch.num_rows
                 for values in rows:
@@ -199,19 +191,13 @@ def _is_dataset(path: Path) -> bool:
     return any((path / name).is_file() for name in ("dataset_dict.json", "state.json", "README.md"))
 
 
-def _dataset_rows(
-    source: str, path: Path, columns: Collection[str], options: Mapping[str, Any]
-) -> Iterator[Row]:
+def _dataset_rows(source: str, path: Path, columns: Collection[str], options: Mapping[str, Any]) -> Iterator[Row]:
     if unknown := sorted(options.keys() - {"config", "split"}):
-        raise BadInput(
-            f"prompts.options {unknown} mean nothing for the folder {source}: known are config, split"
-        )
+        raise BadInput(f"prompts.options {unknown} mean nothing for the folder {source}: known are config, split")
     splits = _load_splits(source, path, options.get("config"))
     split = str(options.get("split") or (next(iter(splits)) if len(splits) == 1 else "train"))
     if split not in splits:
-        raise BadInput(
-            f"{source} has no split {split!r}: set prompts.options.split to one of {sorted(splits)}"
-        )
+        raise BadInput(f"{source} has no split {split!r}: set prompts.options.split to one of {sorted(splits)}")
     rows = splits[split]
     names = list(rows.column_names or [])
     read = [name for name in names if name in columns]
@@ -275,9 +261,7 @@ def _create_task(source: str, task: str, settings: dict[str, Any]) -> Any:
     known = sorted(gym.factory.DATASETS)
     if task not in known:
         near = [name for name in known if name[:4] == task[:4]] or known[:5]
-        raise BadInput(
-            f"unknown task {task!r} in prompts.source {source}: reasoning-gym has {', '.join(near)}, ..."
-        )
+        raise BadInput(f"unknown task {task!r} in prompts.source {source}: reasoning-gym has {', '.join(near)}, ...")
     if lacks_solver(task):
         raise BadInput(f"{source} needs the SAT solver pycosat: `pip install pycosat`, which wants a C compiler")
     try:

@@ -87,9 +87,7 @@ class Samples:
     def __enter__(self) -> "Samples":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._connection.close()
 
     def first_seen(self, file: PromptFile) -> tuple[Mask, Mask]:
@@ -111,9 +109,7 @@ class Samples:
     def decide(self, candidates: Path, wanted: Wanted) -> None:
         """Fill `decided`: one row a sample, with its teacher, its state and whether it is asked now."""
         teachers = [{"teacher": name, "terms_sha256": t.terms_sha256} for name, t in wanted.teachers.items()]
-        rules = [
-            {"outcome": o, "is_answer": rule.answer, "asked_again": rule.again} for o, rule in RULES.items()
-        ]
+        rules = [{"outcome": o, "is_answer": rule.answer, "asked_again": rule.again} for o, rule in RULES.items()]
         self._connection.register("asked_teachers", pa.Table.from_pylist(teachers))
         self._connection.register("outcome_rules", pa.Table.from_pylist(rules))
         sql = resources.files("tasks.ask").joinpath("sql", "decide.sql").read_text()
