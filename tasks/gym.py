@@ -11,13 +11,15 @@ NEEDS_SOLVER = frozenset({"zebra_puzzles"})
 
 
 def reasoning_gym() -> Any:
-    """The package; it takes more than a second to import, so only those who need it ask for it.
-
-    Without pycosat an empty module stands in for it: every generator outside `NEEDS_SOLVER` never calls it.
-    """
-    if find_spec("pycosat") is None:
-        sys.modules.setdefault("pycosat", ModuleType("pycosat"))
+    """The package; it takes more than a second to import, so only those who need it ask for it."""
+    stand_in_for_solver()
     return import_module("reasoning_gym")
+
+
+def stand_in_for_solver() -> None:
+    """Without pycosat, an empty module takes its place: no generator outside `NEEDS_SOLVER` ever calls it."""
+    if "pycosat" not in sys.modules and find_spec("pycosat") is None:
+        sys.modules["pycosat"] = ModuleType("pycosat")
 
 
 def lacks_solver(task: str) -> bool:
