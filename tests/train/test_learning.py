@@ -20,9 +20,10 @@ from warehouse.manifest import load_manifest
 HELD_OUT = 120
 STUDENT = Student(
     model="tiny",
-    max_steps=500,
+    max_steps=300,
     batch_size=16,
-    learning_rate=1.5e-3,
+    learning_rate=2e-3,
+    adam_beta2=0.98,
     max_length=64,
     max_new_tokens=32,
     eval_batch_size=HELD_OUT,
