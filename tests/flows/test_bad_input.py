@@ -108,6 +108,7 @@ def test_bad_sql_is_one_line(place: Place, published: str) -> None:
     assert "no_such_view" in the_line(place.still("sql", "select * from no_such_view", exit_code=2))
 
 
+@pytest.mark.slow
 def test_a_shard_that_was_changed_is_not_trained_on(place: Place, published: str) -> None:
     recipe = place.write_recipe(sums(40, seed=2), "changed", dataset="changed", student={"model": "tiny"})
     version = place.run(recipe)["published"]["version"]
@@ -119,6 +120,7 @@ def test_a_shard_that_was_changed_is_not_trained_on(place: Place, published: str
     assert place.sql(f"select * from student_runs where version = '{version}'") == []
 
 
+@pytest.mark.slow
 def test_a_data_root_of_a_newer_version_is_left_alone(
     tmp_path: Path, prefect_url: str, teacher: SimulatedTeacher
 ) -> None:
@@ -136,6 +138,7 @@ def test_a_data_root_of_a_newer_version_is_left_alone(
     assert place.root.catalog.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_second_run_of_a_dataset_names_the_holder(place: Place, published: str) -> None:
     with SimulatedTeacher(latency=2.0) as slow:
         place.write_teacher(slow.base_url, name="slow", simulated=True)

@@ -137,6 +137,7 @@ def test_a_plan_says_what_it_would_ask_and_asks_one_probe(place: Place, teacher:
     assert place.sql("select * from funnel where dataset = 'planned'") == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_received_and_the_same_command_goes_on(place: Place) -> None:
     with SimulatedTeacher(latency=0.5) as slow:
         place.write_teacher(slow.base_url, name="slow", simulated=True, quota={"concurrency": 16})
@@ -154,6 +155,7 @@ def test_ctrl_c_keeps_what_was_received_and_the_same_command_goes_on(place: Plac
         assert answered_twice(slow) == []
 
 
+@pytest.mark.slow
 def test_reasoning_gym_is_asked_and_scored_by_its_own_scorer(place: Place, teacher: SimulatedTeacher) -> None:
     prompts = {"source": "reasoning-gym:chain_sum", "limit": 40, "seed": 3, "license": "Apache-2.0"}
     recipe = place.write_recipe([], "gym", dataset="gym", prompts=prompts)

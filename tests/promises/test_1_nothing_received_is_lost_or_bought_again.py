@@ -48,6 +48,7 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(data_root: DataRoot, p
     assert not list(data_root.journal.rglob("*.journal"))
 
 
+@pytest.mark.slow
 def test_what_may_have_been_paid_is_held_at_its_worst_and_asked_again_by_the_next_run(
     data_root: DataRoot, prefect_url: str
 ) -> None:

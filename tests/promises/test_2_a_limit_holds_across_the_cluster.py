@@ -26,6 +26,7 @@ def test_two_runs_on_one_ray_share_one_quota(data_root: DataRoot, prefect_url: s
     assert report["requests"] == 330
 
 
+@pytest.mark.slow
 def test_a_429_reaches_every_worker_and_a_limit_that_is_halved_in_mid_run_is_kept(
     data_root: DataRoot, prefect_url: str
 ) -> None:

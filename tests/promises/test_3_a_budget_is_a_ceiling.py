@@ -45,6 +45,7 @@ def test_a_ceiling_on_tokens_holds_over_resumes_resets_and_missing_usage(data_ro
         assert billed(teacher) <= 7000
 
 
+@pytest.mark.slow
 def test_a_ceiling_on_dollars_and_one_on_requests_hold_and_a_missing_price_refuses_to_start(
     data_root: DataRoot, prefect_url: str
 ) -> None:
