@@ -218,6 +218,7 @@ async def _one_life(
     work = worker.remote(batch.path, call, segment_id, quota, authorities.spend, skip)
     try:
         done: WorkerDone = await work
+        await asyncio.to_thread(_keep, root, done, now())
     except asyncio.CancelledError:
         await _drain(work, call, authorities, now)
         raise
@@ -229,8 +230,6 @@ async def _one_life(
         done = await asyncio.to_thread(_rescue, root, call.dataset, segment_id, str(error).splitlines()[0], now)
         await authorities.spend.close_worker.remote(call.run_id, segment_id, done.spent)
         return done, True
-    await asyncio.to_thread(commit, root, segment_id, done.files, now())
-    done.segment.unlink(missing_ok=True)
     return done, False
 
 
@@ -245,7 +244,12 @@ async def _drain(work: "ray.ObjectRef[WorkerDone]", call: TeacherCall, authoriti
         done = await asyncio.wait_for(asyncio.wrap_future(work.future()), call.drain_s + COMMIT_S)
     except (RayError, TimeoutError):
         return  # its journal has everything, and the next run takes it up
-    commit(call.data_root, done.segment_id, done.files, now())
+    _keep(call.data_root, done, now())  # it may be half done on a thread; a second time changes nothing
+
+
+def _keep(root: DataRoot, done: WorkerDone, now: datetime) -> None:
+    """Commit what a worker brought back; only then its segment may go."""
+    commit(root, done.segment_id, done.files, now)
     done.segment.unlink(missing_ok=True)
 
 
