@@ -25,7 +25,8 @@ from tasks.ask.exchange import UNKNOWN, Charging, Counters, Grant, Limits, Repor
 from tasks.ask.lease import AuthorityLost
 from tasks.ask.metrics import read_queue
 from tasks.ask.quota import Pool, Snapshot
-from tasks.ask.spend import Amount, Book, Ceiling, Reserve, SpendReport
+from tasks.ask.spend import Amount, Ceiling
+from tasks.ask.spend_authority import SpendAuthority
 from warehouse.errors import Busy, RunFailed
 from warehouse.layout import DataRoot
 from warehouse.locks import hold
@@ -145,30 +146,6 @@ class QuotaAuthority:
 
 def _was_restarted() -> bool:
     return ray.is_initialized() and bool(ray.get_runtime_context().was_current_actor_reconstructed)
-
-
-class SpendAuthority:
-    """Every run's budget."""
-
-    def __init__(self) -> None:
-        self._books: dict[str, Book] = {}
-
-    async def open_run(self, run_id: str, ceiling: Ceiling, spent_before: Amount) -> None:
-        self._books[run_id] = Book(ceiling, spent_before)
-
-    async def exchange(self, report: SpendReport) -> Reserve:
-        book = self._books.get(report.run_id)
-        return book.exchange(report) if book else Reserve(0, None)
-
-    async def close_worker(self, run_id: str, worker: str, spent: Amount) -> None:
-        self._books[run_id].close(worker, spent)
-
-    async def snapshot(self, run_id: str) -> Amount:
-        return self._books[run_id].spent
-
-    async def close_run(self, run_id: str) -> bool:
-        self._books.pop(run_id, None)
-        return not self._books
 
 
 def exchange_with(authority: Any) -> Callable[[Any], Awaitable[Any]]:
