@@ -183,6 +183,8 @@ class Pool:
     def _learn(self, limits: Mapping[Dimension, HeaderLimit], now: float) -> None:
         """Follow the newest headers, read as per minute; a limit stated in the registry is never exceeded."""
         for dimension, header in limits.items():
+            if dimension not in ("requests", "tokens"):
+                continue
             stated = getattr(self.stated, f"{dimension}_per_minute")
             self._set_rate(dimension, min(header.limit, stated or header.limit), now)
 
