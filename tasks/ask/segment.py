@@ -46,6 +46,8 @@ class SegmentHeader:
     pool: str
     usd_per_token_in: float | None
     usd_per_token_out: float | None
+    provider: str = "unknown"
+    """Whose responses these are; segments of before it was written down were read in OpenAI's form, and still are."""
 
     @classmethod
     def of(cls, call: TeacherCall, batch: str, segment_id: str) -> "SegmentHeader":
@@ -67,6 +69,7 @@ class SegmentHeader:
             pool=teacher.pool,
             usd_per_token_in=rates.input if rates else None,
             usd_per_token_out=rates.output if rates else None,
+            provider=teacher.provider,
         )
 
     @property
@@ -191,9 +194,9 @@ def _attempt(
 
 def _received(header: SegmentHeader, sent: Mapping[str, Any], end: Frame) -> tuple[dict[str, Any], Reply]:
     at = _time(end.fields["at"])
-    reply = read_reply(end.fields["status"], end.fields["headers"], end.body, at)
+    reply = read_reply(end.fields["status"], end.fields["headers"], end.body, at, header.provider)
     rule = RULES[reply.outcome]
-    usage, rates = reply.usage, header.rates
+    usage = reply.usage
     usage_source = None if rule.billed == "no" else ("reported" if usage else "unknown")
     known = usage if usage_source == "reported" else None
     row = _row(
@@ -209,7 +212,7 @@ def _received(header: SegmentHeader, sent: Mapping[str, Any], end: Frame) -> tup
         prompt_tokens=known.prompt if known else None,
         completion_tokens=known.completion if known else None,
         reasoning_tokens=known.reasoning if known else None,
-        cost_usd=rates.usd(known.prompt, known.completion) if known and rates else None,
+        cost_usd=known.cost_usd(header.rates) if known else None,
         served_model=reply.served_model,
         system_fingerprint=reply.system_fingerprint,
         provider_request_id=reply.request_id,

@@ -239,7 +239,7 @@ class Asking:
             "latency_s": latency_s,
         }
         await self.journal.append("received", fields, body)
-        reply = read_reply(response.status_code, headers, body, _datetime(at))
+        reply = read_reply(response.status_code, headers, body, _datetime(at), self.call.teacher.provider)
         self.lease.note_reply(permit, reply, latency_s)
         if self.lease.is_urgent:
             self._urgent.set()
@@ -289,20 +289,18 @@ class Asking:
             return Amount(requests=1)
         if reply.usage is None:
             return row.worst
-        usage, rates = reply.usage, self.call.rates
-        usd = rates.usd(usage.prompt, usage.completion) if rates else 0.0
-        return Amount(1, usage.prompt + usage.completion, usd)
+        usage = reply.usage
+        return Amount(1, usage.prompt + usage.completion, usage.cost_usd(self.call.rates) or 0.0)
 
     def _count_reply(self, reply: Reply) -> None:
         usage = reply.usage
-        rates = self.call.rates
         self._count(
             answered=1 if RULES[reply.outcome].answer else 0,
             rate_limited=1 if reply.outcome == "rate_limited" else 0,
             overloaded=1 if reply.outcome == "overloaded" else 0,
             prompt_tokens=usage.prompt if usage else 0,
             completion_tokens=usage.completion if usage else 0,
-            usd=rates.usd(usage.prompt, usage.completion) if usage and rates else 0.0,
+            usd=(usage.cost_usd(self.call.rates) or 0.0) if usage else 0.0,
         )
 
     def _count(self, **more: float) -> None:
