@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urljoin
 
-from tasks.ask.charge import MeterName
 from tasks.ask.exchange import Charging, Limits, RunTerms
+from tasks.ask.providers import MeterName, provider_named
 from tasks.ask.spend import Amount, Rates
 from tasks.right.terms import Teacher
 from warehouse.layout import DataRoot
 from warehouse.records import AttemptState, DataFile
+
+OWN_SERVERS = ("vllm", "sglang", "self-hosted")
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,21 @@ class TeacherCall:
         stated: dict[MeterName, float | None] = {
             "requests": quota.requests_per_minute,
             "tokens": quota.tokens_per_minute,
+            "input_tokens": quota.input_tokens_per_minute,
+            "output_tokens": quota.output_tokens_per_minute,
+            "requests_per_day": quota.requests_per_day,
+            "tokens_per_day": quota.tokens_per_day,
         }
         return Limits({name: limit for name, limit in stated.items() if limit is not None}, quota.concurrency)
 
     @property
     def charging(self) -> Charging:
         """How this teacher's provider counts what it limits."""
-        return Charging()
+        provider = provider_named(self.teacher.provider)
+        rule = self.teacher.quota.charge or provider.charge
+        # Only a server of one's own shows its queue, at the root of its address.
+        page = urljoin(self.teacher.base_url, "/metrics") if provider.name in OWN_SERVERS else None
+        return Charging(rule, provider.burst_s, provider.ramp_s, provider.cached_free, page)
 
     @property
     def label(self) -> str:

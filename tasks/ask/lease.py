@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from tasks.ask.charge import ChargeRule, Cost, MeterName, Want, refund
-from tasks.ask.exchange import Counters, Failure, Grant, Report, Stop
+from tasks.ask.charge import Cost, Want, refund
+from tasks.ask.exchange import UNKNOWN, Charging, Counters, Failure, Grant, Report, Stop
+from tasks.ask.headers import HeaderLimit
 from tasks.ask.meter import HORIZON_S, LATE_S
 from tasks.ask.outcomes import RULES
-from tasks.ask.reply import HeaderLimit, Reply
+from tasks.ask.providers import MeterName
+from tasks.ask.reply import Reply
 from tasks.ask.seats import SILENT_S
 from tasks.ask.spend import Amount, Ceiling, Reserve, SpendReport
 
@@ -78,10 +80,10 @@ class Lease:
         quota: Callable[[Report], Awaitable[Grant]],
         spend: Callable[[SpendReport], Awaitable[Reserve]],
         clock: Callable[[], float],
-        rule: ChargeRule = "unknown",
+        charging: Charging = UNKNOWN,
     ) -> None:
         self._worker, self._run_id, self._teacher = worker, run_id, teacher
-        self._quota, self._spend, self._clock, self._rule = quota, spend, clock, rule
+        self._quota, self._spend, self._clock, self._charging = quota, spend, clock, charging
         self.waiting: deque[Row] = deque()
         self._reserving: list[Row] = []
         """Whose money is being asked for at this moment."""
@@ -147,7 +149,8 @@ class Lease:
         self._note_limits(reply, self._clock() - latency_s)
         usage, news = reply.usage, self._news
         if reply.outcome != "malformed" and not RULES[reply.outcome].answer:
-            back = refund(self._rule, permit.charged, (0, 0) if RULES[reply.outcome].billed == "no" else None)
+            produced = (0, 0) if RULES[reply.outcome].billed == "no" else None
+            back = refund(self._charging.rule, permit.charged, produced)
             news.back = news.back.plus(back)
             self.note_failure(
                 Failure(reply.outcome, latency_s, retry_after_s=reply.retry_after_s, error=reply.error or "")
@@ -161,7 +164,8 @@ class Lease:
                 news.prompt_tokens[0] + permit.row.want.prompt_tokens,
                 news.prompt_tokens[1] + usage.prompt,
             )
-            news.back = news.back.plus(refund(self._rule, permit.charged, (usage.prompt, usage.completion)))
+            counted = usage.prompt - (usage.cached or 0 if self._charging.cached_free else 0)
+            news.back = news.back.plus(refund(self._charging.rule, permit.charged, (counted, usage.completion)))
 
     def note_failure(self, failure: Failure) -> None:
         """Tell the pool, and do not wait for its word to hold still oneself."""
