@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.ask.exchange import Limits, RunTerms
+from tasks.ask.charge import MeterName
+from tasks.ask.exchange import Charging, Limits, RunTerms
 from tasks.ask.spend import Amount, Rates
 from tasks.right.terms import Teacher
 from warehouse.layout import DataRoot
@@ -59,7 +60,16 @@ class TeacherCall:
     @property
     def limits(self) -> Limits:
         quota = self.teacher.quota
-        return Limits(quota.requests_per_minute, quota.tokens_per_minute, quota.concurrency)
+        stated: dict[MeterName, float | None] = {
+            "requests": quota.requests_per_minute,
+            "tokens": quota.tokens_per_minute,
+        }
+        return Limits({name: limit for name, limit in stated.items() if limit is not None}, quota.concurrency)
+
+    @property
+    def charging(self) -> Charging:
+        """How this teacher's provider counts what it limits."""
+        return Charging()
 
     @property
     def label(self) -> str:
