@@ -30,6 +30,8 @@ class TeacherCall:
     connect_timeout_s: float = 10.0
     request_timeout_s: float = 600.0
     """From sending to the last byte; long, because a timeout after sending may have been paid."""
+    idle_timeout_s: float = 120.0
+    """Of a stream, after its first byte: so long without any, not even a comment, and it is given up."""
     drain_s: float = 10.0
     """How long a stopped worker waits for what is in flight; the rest becomes `maybe_paid`."""
     unreachable_after_s: float = 30.0

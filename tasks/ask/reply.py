@@ -14,6 +14,7 @@ import orjson
 from tasks.ask.headers import HeaderLimit, duration, header_limits, retry_after
 from tasks.ask.providers import UNKNOWN, MeterName
 from tasks.ask.refusals import Refusal, headers_inside, problem_of, read_refusal, status_inside
+from tasks.ask.stream import Assembled, assemble, is_stream
 from tasks.ask.usage import Usage, read_usage
 from warehouse.records import Outcome
 
@@ -32,6 +33,10 @@ __all__ = [
 ReasoningSource = Literal["field", "tags", "none"]
 Dimension = MeterName
 
+Broke = Literal["timeout", "connection"]
+
+INTERRUPTED = "interrupted"
+"""The finish reason of a stream that ended in mid-answer: what arrived is kept, and it is no answer."""
 OPEN, CLOSE = "<think>", "</think>"
 _ERROR_CHARS = 300
 
@@ -59,16 +64,28 @@ class Reply:
     about: MeterName | None = None
     """Of a 429: the limit that turned it away, where the provider says."""
 
+    @property
+    def interrupted(self) -> bool:
+        """A stream that ended in mid-answer, whose beginning is here: it may have been paid."""
+        return self.finish_reason == INTERRUPTED
+
 
 def read_reply(
-    status: int, headers: Mapping[str, str], body: bytes, received_at: datetime, provider: str = UNKNOWN.name
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    received_at: datetime,
+    provider: str = UNKNOWN.name,
+    broke: Broke | None = None,
 ) -> Reply:
-    """Normalise a response.
+    """Normalise a response, streamed or not.
 
     Args: headers: names in lower case. received_at: dates a Retry-After that is a date. provider: as the entry of
-    the teacher names it, and the journal keeps it; a name that is not known reads as `unknown`.
+    the teacher names it, and the journal keeps it; a name that is not known reads as `unknown`. broke: what became
+    of a stream that ended before the server ended it.
     """
-    document = _document(body)
+    stream = assemble(body) if is_stream(headers) else None
+    document = stream.document if stream and stream.document else _document(body)
     told = {**headers_inside(document), **headers}
     limits = header_limits(told, received_at, provider)
     said: dict[str, Any] = {
@@ -84,14 +101,34 @@ def read_reply(
         finish = "content_filter" if refusal.outcome == "refused" else None
         error = _error_line(status, document, body)
         return Reply(refusal.outcome, finish_reason=finish, error=error, about=refusal.about, **said)
+    if stream and (lost := _lost(stream, broke)):
+        return _interrupted(document, lost, {**said, "usage": None})
     if isinstance(document.get("error"), dict):  # gateways pass an upstream failure on inside a 200
         inner = status_inside(document)
         failed = read_refusal(inner, headers, document, limits, provider) if inner else Refusal("malformed")
         return Reply(failed.outcome, error=_error_line(status, document, body), about=failed.about, **said)
     message, finish = _choice(document)
-    if message is None or finish == "error":
+    if message is None or finish == "error" or (stream and not stream.readable):
         return Reply("malformed", finish_reason=finish, error=_error_line(status, document, body), **said)
     return _answered(message, finish, said)
+
+
+def _lost(stream: Assembled, broke: Broke | None) -> Broke | None:
+    """What became of a stream that did not reach its end; None where it did, or ended with an error before its first
+    word."""
+    is_over = stream.done and not stream.failed if stream.begun else stream.done or stream.failed
+    return None if is_over else broke or "connection"
+
+
+def _interrupted(document: Mapping[str, Any], outcome: Broke, said: dict[str, Any]) -> Reply:
+    """A stream that ended in mid-answer: its beginning, and no usage, because what it cost is not known."""
+    message, _ = _choice(document)
+    content = _flat((message or {}).get("content"))
+    reasoning, source, answer = split_reasoning(message or {}, content)
+    problem = problem_of(document) if "error" in document else {}
+    why = problem.get("message") or ("nothing came for too long" if outcome == "timeout" else "the connection ended")
+    error = f"the stream stopped after {len(reasoning) + len(answer)} characters: {' '.join(str(why).split())}"
+    return Reply(outcome, reasoning, source, answer, content, INTERRUPTED, error=error[:_ERROR_CHARS], **said)
 
 
 def _answered(message: dict[str, Any], finish: str | None, said: dict[str, Any]) -> Reply:

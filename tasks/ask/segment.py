@@ -137,7 +137,7 @@ def read_segment(path: Path) -> Segment | None:
         if attempt is None:
             continue
         attempts.append(attempt)
-        if reply is not None and RULES[reply.outcome].answer:
+        if reply is not None and _is_kept(reply):
             traces.append(_trace(attempt, reply))
     return Segment(header, tuple(attempts), tuple(traces))
 
@@ -194,7 +194,8 @@ def _attempt(
 
 def _received(header: SegmentHeader, sent: Mapping[str, Any], end: Frame) -> tuple[dict[str, Any], Reply]:
     at = _time(end.fields["at"])
-    reply = read_reply(end.fields["status"], end.fields["headers"], end.body, at, header.provider)
+    fields = end.fields
+    reply = read_reply(fields["status"], fields["headers"], end.body, at, header.provider, fields.get("broke"))
     rule = RULES[reply.outcome]
     usage = reply.usage
     usage_source = None if rule.billed == "no" else ("reported" if usage else "unknown")
@@ -202,12 +203,12 @@ def _received(header: SegmentHeader, sent: Mapping[str, Any], end: Frame) -> tup
     row = _row(
         header,
         sent,
-        "paid" if rule.answer else "failed",
+        "paid" if rule.answer else "maybe_paid" if reply.interrupted else "failed",
         reply.outcome,
         error=reply.error,
         received_at=at,
-        latency_s=end.fields["latency_s"],
-        status=end.fields["status"],
+        latency_s=fields["latency_s"],
+        status=fields["status"],
         usage_source=usage_source,
         prompt_tokens=known.prompt if known else None,
         completion_tokens=known.completion if known else None,
@@ -216,7 +217,7 @@ def _received(header: SegmentHeader, sent: Mapping[str, Any], end: Frame) -> tup
         served_model=reply.served_model,
         system_fingerprint=reply.system_fingerprint,
         provider_request_id=reply.request_id,
-        headers=orjson.dumps(end.fields["headers"], option=orjson.OPT_SORT_KEYS).decode(),
+        headers=orjson.dumps(fields["headers"], option=orjson.OPT_SORT_KEYS).decode(),
         body=end.body,
     )
     return row, reply
@@ -259,6 +260,11 @@ def _trace(attempt: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
         "finish_reason": reply.finish_reason,
         "text_hash": content_id(" ".join(reply.reasoning.split()), " ".join(reply.answer.split())),
     }
+
+
+def _is_kept(reply: Reply) -> bool:
+    """Answers, and the beginnings of answers: what was received is never thrown away."""
+    return RULES[reply.outcome].answer or (reply.interrupted and bool(reply.reasoning or reply.content))
 
 
 def _may_go_on(attempt: Mapping[str, Any]) -> bool:

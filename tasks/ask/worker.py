@@ -29,6 +29,7 @@ from tasks.ask.exchange import Counters, Failure, Stop
 from tasks.ask.journal import SUFFIX, Journal, blotted, redacted
 from tasks.ask.lease import EXCHANGE_S, AuthorityLost, Lease, Permit, Row
 from tasks.ask.outcomes import RULES, backoff, tried_again
+from tasks.ask.post import Received, post
 from tasks.ask.reply import Reply, read_reply
 from tasks.ask.segment import EPOCH, SegmentHeader, read_segment, write_parts
 from tasks.ask.spend import Amount
@@ -209,7 +210,7 @@ class Asking:
         began = time.monotonic()
         self._count(sent=1)
         try:
-            response = await self._post(row)
+            response = await post(self._client, self.call, row.request_key, row.body)
         except TROUBLE as trouble:
             await self._note_lost(permit, number, what_was_lost(trouble), time.monotonic() - began)
             return
@@ -219,33 +220,31 @@ class Asking:
             raise
         await self._note_response(permit, number, response, time.monotonic() - began)
 
-    async def _post(self, row: Row) -> httpx.Response:
-        headers = {"content-type": "application/json", "x-client-request-id": row.request_key}
-        if self.call.api_key:
-            headers["authorization"] = f"Bearer {self.call.api_key}"
-        async with asyncio.timeout(self.call.request_timeout_s):
-            return await self._client.post(self.call.url, content=row.body, headers=headers)
-
-    async def _note_response(self, permit: Permit, number: int, response: httpx.Response, latency_s: float) -> None:
+    async def _note_response(self, permit: Permit, number: int, response: Received, latency_s: float) -> None:
         row = permit.row
         headers = redacted(response.headers, self.call.api_key)
-        body = blotted(response.content, self.call.api_key)
+        body = blotted(response.body, self.call.api_key)
         at = _now()
-        fields = {
+        fields: dict[str, Any] = {
             "n": number,
-            "status": response.status_code,
+            "status": response.status,
             "headers": headers,
             "at": at,
             "latency_s": latency_s,
         }
+        broke = response.broke.outcome if response.broke else None
+        if broke:
+            fields["broke"] = broke
         await self.journal.append("received", fields, body)
-        reply = read_reply(response.status_code, headers, body, _datetime(at), self.call.teacher.provider)
+        reply = read_reply(response.status, headers, body, _datetime(at), self.call.teacher.provider, broke)
         self.lease.note_reply(permit, reply, latency_s)
         if self.lease.is_urgent:
             self._urgent.set()
         self.lease.finish(permit, self._cost(row, reply))
         self._count_reply(reply)
-        if not tried_again(reply.outcome, row.tries + 1, self.lease.storm):
+        if reply.interrupted:
+            self._count(maybe_paid=1)
+        elif not tried_again(reply.outcome, row.tries + 1, self.lease.storm):
             self._count(failed=0 if RULES[reply.outcome].answer else 1)
         elif RULES[reply.outcome].wait == "hold":
             self.lease.waiting.appendleft(row)
