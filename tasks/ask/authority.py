@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from ray.exceptions import RayActorError, RayError
 from tasks.ask.exchange import Counters, Grant, Limits, Report, RunTerms, Stop
 from tasks.ask.lease import AuthorityLost
 from tasks.ask.quota import Pool
-from tasks.ask.spend import Amount, Ceiling
+from tasks.ask.spend import Amount, RunBudget, Standing
 from tasks.ask.spend_authority import SpendAuthority
 from warehouse.errors import Busy, RunFailed
 from warehouse.layout import DataRoot
@@ -109,6 +109,9 @@ class Progress:
     spent: Amount
     """Billed over all resumes, with what is unknown at its worst."""
     stop: Stop | None
+    standings: tuple[Standing, ...] = ()
+    """How far each ceiling that applies has been used; the dataset's is the first."""
+    pools: Mapping[Account, Counters] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,10 +129,16 @@ class Authorities:
     async def progress(self) -> Progress:
         """The run's counters over all its pools."""
         pools = await asyncio.gather(*(pool.snapshot.remote(self.run_id) for pool in self.quota.values()))
-        spent = await self.spend.snapshot.remote(self.run_id)
+        standings = await self.spend.snapshot.remote(self.run_id)
         stops = [stop for _, _, stop in pools if stop]
-        counters = sum((counters for counters, _, _ in pools), Counters())
-        return Progress(counters, max((held for _, held, _ in pools), default=0.0), spent, *stops[:1] or [None])
+        return Progress(
+            counters=sum((counters for counters, _, _ in pools), Counters()),
+            held_s=max((held for _, held, _ in pools), default=0.0),
+            spent=standings[0].spent,
+            stop=stops[0] if stops else None,
+            standings=standings,
+            pools={account: counters for account, (counters, _, _) in zip(self.quota, pools, strict=True)},
+        )
 
     async def close(self) -> None:
         """End the run; authorities that nobody uses any more are ended too."""
@@ -142,24 +151,28 @@ async def open_authorities(
     root: DataRoot,
     run_id: str,
     pools: Mapping[Account, tuple[RunTerms, Limits]],
-    ceiling: Ceiling,
-    spent_before: Amount,
+    budget: RunBudget,
 ) -> Authorities:
     """Find or start the authorities that a run needs, and open it with each.
 
-    Raises: Busy: another Ray cluster hands out one of these quotas on this data root; the message names the
-    process. RunFailed: an authority does not start.
+    Raises: Busy: another Ray cluster hands out one of these quotas, or spends, on this data root; the message names
+    the process. RunFailed: an authority does not start.
     """
     root = replace(root, path=root.path.resolve())
     quota = {account: _open_pool(root, account, *pools[account]) for account in pools}
-    spend = _open(root, "spend", SpendAuthority, (), lambda actor: actor.open_run.remote(run_id, ceiling, spent_before))
+    spend = _open(root, "spend", SpendAuthority, (root,), lambda actor: actor.open_run.remote(budget), run_id)
     opened = await asyncio.gather(*quota.values(), spend)
     return Authorities(run_id, dict(zip(quota, opened[:-1], strict=True)), opened[-1])
 
 
 async def _open_pool(root: DataRoot, account: Account, terms: RunTerms, limits: Limits) -> Any:
     name, arguments = f"quota-{content_id(*account)}", (root, account, limits)
-    return await _open(root, name, QuotaAuthority, arguments, lambda actor: actor.open_run.remote(terms, limits))
+
+    def opening(actor: Any) -> Awaitable[str | None]:
+        opened: Awaitable[str | None] = actor.open_run.remote(terms, limits)
+        return opened
+
+    return await _open(root, name, QuotaAuthority, arguments, opening, terms.run_id)
 
 
 async def _open(
@@ -168,6 +181,7 @@ async def _open(
     kind: type,
     arguments: tuple[Any, ...],
     opening: Callable[[Any], Awaitable[str | None]],
+    run_id: str,
 ) -> Any:
     for _ in range(TRIES):
         actor = (
@@ -188,7 +202,8 @@ async def _open(
             problem = error
             continue
         if busy:
-            ray.kill(actor)
+            if await actor.close_run.remote(run_id):
+                ray.kill(actor)
             raise Busy(busy)
         return actor
     raise RunFailed(f"the authority '{name}' does not start: {str(problem).splitlines()[0]}; see the logs of Ray")

@@ -59,8 +59,9 @@ class Lease:
         quota: Callable[[Report], Awaitable[Grant]],
         spend: Callable[[SpendReport], Awaitable[Reserve]],
         clock: Callable[[], float],
+        account: str = "",
     ) -> None:
-        self._worker, self._run_id, self._teacher = worker, run_id, teacher
+        self._worker, self._run_id, self._teacher, self._account = worker, run_id, teacher, account
         self._quota, self._spend, self._clock = quota, spend, clock
         self.waiting: deque[Row] = deque()
         self._reserving: list[Row] = []
@@ -81,6 +82,7 @@ class Lease:
         self._failures: list[tuple[Failure, float]] = []
         self._limits: Mapping[Dimension, HeaderLimit] = {}
         self._spend_told: tuple[Amount, Amount] = (Amount(), Amount())
+        self._spend_heard_at = float("-inf")
 
     @property
     def idle(self) -> bool:
@@ -152,7 +154,8 @@ class Lease:
 
     async def leave(self, spent: Amount) -> None:
         """Say the last word: what the batch cost in all."""
-        await self._spend(SpendReport(self._worker, self._run_id, self.released, spent, leaving=True))
+        told = (self.released, spent)
+        await self._spend(SpendReport(self._worker, self._run_id, *told, leaving=True, account=self._account))
         counters = replace(self.counters, in_flight=0)
         await self._quota(Report(self._worker, self._run_id, self._teacher, counters=counters, leaving=True))
 
@@ -167,12 +170,12 @@ class Lease:
         room = max(0, AHEAD - len(self._funded) - len(self._ready)) if self.stop is None else 0
         self._reserving = rows = [self.waiting.popleft() for _ in range(min(room, len(self.waiting)))]
         told = (self.released, self.spent)
-        if not rows and told == self._spend_told:
+        has_news = bool(rows) or told != self._spend_told
+        if not has_news and self._clock() - self._spend_heard_at < STALE_S / 2:  # a lost authority must be noticed
             return []
-        reserve = await self._spend(
-            SpendReport(self._worker, self._run_id, *told, wants=tuple(row.worst for row in rows))
-        )
-        self._spend_told, self._reserving = told, []
+        wants = tuple(row.worst for row in rows)
+        reserve = await self._spend(SpendReport(self._worker, self._run_id, *told, wants=wants, account=self._account))
+        self._spend_told, self._spend_heard_at, self._reserving = told, self._clock(), []
         self._funded.extend(rows[: reserve.requests])
         rest = rows[reserve.requests :]
         if reserve.left is None:
