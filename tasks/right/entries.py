@@ -10,6 +10,7 @@ from tasks.right.licenses import checked
 from tasks.right.terms import (
     NO_SECOND_CONTRACT,
     SELF_HOSTED,
+    AccountBudget,
     Attestation,
     Condition,
     Evidence,
@@ -90,6 +91,8 @@ class TeacherEntry(Frozen):
     pool: Line | None = None
     quota: Quota = Quota()
     price: Price | None = None
+    budget: AccountBudget = AccountBudget()
+    """Ceilings on the whole account, whichever of its entries states them."""
     expected_models: tuple[Line, ...] | None = Field(default=None, min_length=1)
     reasoning: Reasoning | None = None
     simulated: bool = Field(default=False, strict=True)
