@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from infra.simulated_teacher.batches import Batches
 from infra.simulated_teacher.chat import Chat, error_response
 from infra.simulated_teacher.referee import Referee, Seen
 from infra.simulated_teacher.server import Later, Reset
@@ -45,6 +46,7 @@ class Teacher:
         wall: Callable[[], float],
     ) -> None:
         self._chat = Chat(switches, seed, book, clock, wall)
+        self._batches = Batches(self._chat, seed, clock, wall)
         self._seed = seed
         self._authorization = f"Bearer {api_key}" if api_key else ""
         self._changes = list(changes)
@@ -53,7 +55,9 @@ class Teacher:
         self._chat_requests = 0
 
     def handle(self, request: Request) -> Response | Reset | Later:
-        method = _PAGES.get(request.path)
+        self._batches.work()
+        owned = self._batches.owns(request.path)
+        method = request.method if owned else _PAGES.get(request.path)
         if request.path.startswith("/v1/models/"):
             method = "GET"
         if method is None:
@@ -63,6 +67,8 @@ class Teacher:
         if request.path.startswith("/v1/") and not self._may(request):
             self._chat.referee.counts["unauthorized"] += 1
             return error_response(401, "invalid_request_error", "Incorrect API key provided", code="invalid_api_key")
+        if owned:
+            return self._batches.handle(request)
         if request.path == CHAT:
             self._chat_requests += 1
             self._apply_due_changes()
