@@ -26,6 +26,7 @@ from tasks.ask.exchange import lowest
 from tasks.ask.journal import SUFFIX
 from tasks.ask.segment import BEST_FIRST
 from tasks.ask.spend import Amount, Ceiling, check_priced
+from tasks.ask.submissions import held_out
 from tasks.ask.worker import ask_rows
 from warehouse.catalog import connect
 from warehouse.errors import RunFailed, StillhouseError
@@ -110,9 +111,9 @@ async def ask_batch(batch: BatchFile, call: TeacherCall, authorities: Authoritie
 
 
 def spent_so_far(root: DataRoot, dataset: str) -> Amount:
-    """What a dataset has been billed, over all its runs; what is unknown counts at its worst."""
+    """What a dataset has been billed, over all its runs; what is unknown, or out at a provider, counts at its worst."""
     if not root.warehouse.exists():
-        return Amount()
+        return held_out(root, dataset)
     sql = """
         select
             count(*) filter (where not (state = 'failed' and outcome = 'connection')),
@@ -125,7 +126,7 @@ def spent_so_far(root: DataRoot, dataset: str) -> Amount:
     with connect(root) as warehouse:
         row = warehouse.execute(sql, [dataset]).fetchone()
     requests, tokens, usd = row or (0, 0, 0.0)
-    return Amount(requests, int(tokens or 0), float(usd or 0.0))
+    return Amount(requests, int(tokens or 0), float(usd or 0.0)) + held_out(root, dataset)
 
 
 async def _ask_in_turn(

@@ -10,6 +10,7 @@ from tasks.right.terms import (
     NO_SECOND_CONTRACT,
     SELF_HOSTED,
     Attestation,
+    BatchTerms,
     Condition,
     Evidence,
     Frozen,
@@ -78,6 +79,8 @@ class TeacherEntry(Frozen):
     pool: Line | None = None
     quota: Quota = Quota()
     price: Price | None = None
+    batch: BatchTerms | None = None
+    """`batch: {}` says that there is a batch API, with the usual limits and half the price."""
     expected_models: tuple[Line, ...] | None = Field(default=None, min_length=1)
     reasoning: Reasoning | None = None
     simulated: bool = Field(default=False, strict=True)
@@ -121,6 +124,8 @@ class RouteFile(RouteTerms):
     """Each stands for itself and all below it, `*` for anything: whoever calls them must use this route."""
     base_url: BaseUrl | None = None
     api_key_env: Variable | None = None
+    batch: BatchTerms | None = None
+    """The provider's batch API, for every entry on this route that does not say otherwise."""
     maker_models: tuple[Line, ...] = ()
     """Ids or patterns of models that the provider made itself: its terms are then the whole contract."""
     serves: dict[Name, Line] = {}
