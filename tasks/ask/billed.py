@@ -1,15 +1,17 @@
-"""What a data root has been billed, as it is written down: the ledger, and the journals that are not in it yet."""
+"""What a data root has been billed, as it is written down: the ledger, the journals that are not in it yet, and what
+is out at providers as batches."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date
+from datetime import UTC, date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 
 from tasks.ask.journal import SUFFIX, owned, read_frames
-from tasks.ask.segment import Segment, SegmentHeader, billed, read_segment
+from tasks.ask.segment import EPOCH, Segment, SegmentHeader, billed, read_segment
 from tasks.ask.spend import Amount, Billed, Rates
+from tasks.ask.submissions import submissions
 from warehouse.catalog import connect
 from warehouse.layout import DataRoot
 
@@ -84,12 +86,18 @@ def count_billed(
                 asking.add(path.stem)
             elif header := _header(path):
                 strangers.append(header)
-    listed = _add_ledger(root, tally, rates, lambda: known() | ended.keys())
+    out = {each.key: each for each in submissions(root)}
+    listed = _add_ledger(root, tally, rates, lambda: known() | ended.keys() | out.keys())
+    for submission in (each for key, each in out.items() if key not in listed and key not in ended):
+        for intent in submission.intents():
+            day = (EPOCH + timedelta(microseconds=intent["at"])).date()
+            worst = Amount(1, intent["worst_tokens"], intent["worst_cost_usd"] or 0.0)
+            tally.add(submission.header.dataset, submission.header.account, day, worst)
     for segment in (segment for name, segment in ended.items() if name not in listed):
         for attempt in segment.attempts:
             day = attempt["sent_at"].astimezone(UTC).date()
             tally.add(segment.header.dataset, segment.header.account, day, billed(attempt))
-    return Counted(tally.billed, (at_first - asking) | (listed - ended.keys()), tuple(strangers))
+    return Counted(tally.billed, (at_first - asking) | (listed - ended.keys() - out.keys()), tuple(strangers))
 
 
 def spent_so_far(root: DataRoot, dataset: str) -> Amount:

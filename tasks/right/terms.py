@@ -88,6 +88,22 @@ class AccountBudget(Frozen):
         )
 
 
+class BatchTerms(Frozen):
+    """The provider's batch API, OpenAI-compatible, where it has one: `/files` and `/batches` beside the chat.
+
+    Defaults are OpenAI's (API reference and guide, read 2026-11-21): half price, 50,000 requests and 200 MB a batch, a
+    window of 24 hours.
+    """
+
+    endpoint: Line = "/v1/chat/completions"
+    """What the lines of a batch are sent to, as the provider writes it."""
+    discount: float = Field(default=0.5, ge=0, le=1)
+    """Share of the price that a batch saves."""
+    max_requests: Count = 50_000
+    max_bytes: Count = 200_000_000
+    window: Line = "24h"
+
+
 class Evidence(Frozen):
     """Where a claim about terms comes from. `retrieved` is the day the text read was captured."""
 
@@ -246,6 +262,8 @@ class Teacher(Frozen):
     """None: unknown."""
     budget: AccountBudget = AccountBudget()
     """Of its account: where entries of one account state different ceilings, the lowest holds for all of them."""
+    batch: BatchTerms | None = None
+    """None: it has no batch API, or none that we may use."""
     expected_models: tuple[str, ...]
     reasoning: Reasoning = "unknown"
     simulated: bool = False
