@@ -17,13 +17,15 @@ from infra.simulated_teacher.draws import draw, spread
 from infra.simulated_teacher.faults import Reply, attempt_fault, compose
 from infra.simulated_teacher.headers import limit_headers
 from infra.simulated_teacher.limits import Limits, Refusal, charge
+from infra.simulated_teacher.meters import Meter
 from infra.simulated_teacher.question import BadRequest, Question, parse_question
 from infra.simulated_teacher.referee import Referee, Seen
-from infra.simulated_teacher.refusals import error_response, refused, server_error
+from infra.simulated_teacher.refusals import error_response, out_of_credit, refused, server_error
 from infra.simulated_teacher.server import Later, Reset
 from infra.simulated_teacher.solver import solve
 from infra.simulated_teacher.steps import Solution
 from infra.simulated_teacher.switches import Switches
+from infra.simulated_teacher.timeline import DELIVERED, LOST
 from infra.simulated_teacher.tokens import count_tokens
 from infra.simulated_teacher.wire import Request, Response
 
@@ -62,6 +64,7 @@ class _Asked:
     at: float
     seconds: float
     produced_a_second: float = 0.0
+    meter: Meter | None = None
 
 
 class Chat:
@@ -130,6 +133,9 @@ class Chat:
     def _admit(self, question: Question, request_id: str) -> Response | Reset | Later:
         now, switches = self._clock.now(), self.switches
         seen = self.referee.received(question, now)
+        if switches.credit_answers and self.referee.counts["answered"] >= switches.credit_answers:
+            self.referee.counts["out_of_credit"] += 1
+            return out_of_credit(switches, request_id)
         tokens = charge(switches.charge, question.prompt_tokens, question.contents_length, question.cap)
         refusal = (
             self.limits.too_large(tokens, question.prompt_tokens)
@@ -138,8 +144,8 @@ class Chat:
         )
         if refusal:
             self.referee.refuse(refusal, now)
-            headers = limit_headers(self.limits, now, self._clock.wall())
-            return refused(refusal, switches, request_id, headers)
+            wall = self._clock.wall()
+            return refused(refusal, switches, request_id, limit_headers(self.limits, now, wall), wall)
         self.referee.admit(seen, self._number, tokens, question.prompt_tokens, self.limits.in_flight, now)
         return self._think(question, seen, request_id, now)
 
@@ -190,7 +196,7 @@ class Chat:
             asked.seconds += asked.tokens[1] / switches.tokens_per_second
         if switches.output_charged == "as_produced" and start is None and asked.seconds > 0:
             asked.produced_a_second = self._late_tokens(asked) / asked.seconds
-            self.limits.produce(asked.produced_a_second, asked.at)
+            asked.meter = self.limits.produce(asked.produced_a_second, asked.at)
         return Later(
             asked.seconds,
             finish=lambda connected: self._finish(asked, connected),
@@ -207,8 +213,8 @@ class Chat:
 
     def _release(self, asked: _Asked, late: float, now: float, succeeded: bool) -> None:
         """Charges what was produced, whether all along or only now."""
-        if asked.produced_a_second:
-            self.limits.produce(-asked.produced_a_second, now)
+        if asked.meter is not None:
+            asked.meter.produce(-asked.produced_a_second, now)
             late -= asked.produced_a_second * (now - asked.at)
         self.limits.release(late, now, succeeded)
 
@@ -235,7 +241,7 @@ class Chat:
         if asked.fault == "resets_after":
             asked.referee.broke(asked.fault, asked.number, asked.seen, now)
         asked.referee.answer(asked.seen, asked.question.cap, asked.tokens, delivered, now)
-        asked.referee.end(asked.number, now, late, asked.tokens[1], delivered)
+        asked.referee.end(asked.number, now, late, asked.tokens[1], DELIVERED if delivered else LOST)
         if asked.seen.kind == "unsolved":
             asked.referee.counts["unsolved"] += 1
         if asked.fault == "resets_after":

@@ -44,6 +44,7 @@ class Limits:
         self.meters: dict[str, Meter] = {}
         self.allowed: dict[str, float] = {}
         self.growth = Growth(now)
+        self.slot_rates: list[tuple[float, float]] = []
         self._set_meters(now)
         self._storm_until = now + switches.storm_seconds
         self._storm_left = switches.storm_count
@@ -98,11 +99,15 @@ class Limits:
                 meter = kind(limit, quantum, share, now)
             meters[name] = meter
         self.meters = meters
+        if not self.slot_rates or self.slot_rates[-1][1] != self.concurrency:
+            self.slot_rates.append((now, self.concurrency))
 
     def change(self, switches: Switches, now: float, named: frozenset[str] = frozenset()) -> None:
         """New switches; a storm begins where `named` says that it was set."""
         self.settle(now)
         self._switches = switches
+        if not switches.growth:
+            self.growth.factor = 1.0
         self._set_meters(now)
         if "storm_seconds" in named:
             self._storm_until = now + switches.storm_seconds
@@ -136,12 +141,12 @@ class Limits:
         # Told after the charge, or a client that waits as long as it was told is refused again.
         return replace(refusal, wait=max(refusal.wait, meter.wait(1)))
 
-    def produce(self, a_second: float, now: float) -> None:
-        """An answer is being written (or, negative, no longer) at so many tokens a second."""
+    def produce(self, a_second: float, now: float) -> Meter | None:
+        """An answer is being written at so many tokens a second, until the meter that is returned is told otherwise."""
         meter = self.meters.get(self._produced_into())
         if meter is not None:
-            meter.refill(now)
-            meter.produce(a_second)
+            meter.produce(a_second, now)
+        return meter
 
     def release(self, produced: float, now: float, succeeded: bool = True) -> None:
         """The request is over; `produced` tokens are charged now, where the limit counts what is produced."""

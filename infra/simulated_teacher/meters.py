@@ -10,6 +10,7 @@ Every method takes the time in seconds, and none reads a clock; time never goes 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 # A billionth is rounding: a client that waits exactly as long as it was told is not early.
@@ -39,6 +40,15 @@ class Idle:
         for begun, ended, lost in self.intervals:
             units += lost * max(0.0, min(ended, end) - max(begun, start)) / (ended - begun)
         return units
+
+
+def allowed(rates: Sequence[tuple[float, float]], start: float, end: float) -> float:
+    """What rates (since when, units a second) gave between two times."""
+    total = 0.0
+    for number, (since, rate) in enumerate(rates):
+        until = rates[number + 1][0] if number + 1 < len(rates) else math.inf
+        total += rate * max(0.0, min(until, end) - max(since, start))
+    return total
 
 
 class Meter:
@@ -78,8 +88,9 @@ class Meter:
     def take(self, amount: float, floor: float = -math.inf) -> None:
         self.level = max(floor, self.level - amount)
 
-    def produce(self, a_second: float) -> None:
+    def produce(self, a_second: float, now: float) -> None:
         """From now on this many units more a second are taken as they are produced (fewer: negative)."""
+        self.refill(now)
         self.producing += a_second
 
     def change(self, per_minute: float, quantum: float, share: float, now: float) -> None:
@@ -96,11 +107,7 @@ class Meter:
 
     def allowed(self, start: float, end: float) -> float:
         """Units that the rate allowed between two times; nothing before the meter was there."""
-        total = 0.0
-        for number, (since, rate) in enumerate(self.rates):
-            until = self.rates[number + 1][0] if number + 1 < len(self.rates) else math.inf
-            total += rate * max(0.0, min(until, end) - max(since, start))
-        return total
+        return allowed(self.rates, start, end)
 
 
 class Bucket(Meter):
@@ -112,7 +119,7 @@ class Bucket(Meter):
         self.level += (now - self.at) * net
         over = self.level - self.size
         if over > 0:
-            if over > _ROUNDING * self.size:
+            if net > 0 and over > _ROUNDING * self.size:
                 self.idle.extend(now - over / net, now, over)
             self.level = self.size
         self.at = now
