@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 # A billionth is rounding: a client that waits exactly as long as it was told is not early.
 _ROUNDING = 1e-9
+_JUST_BEFORE_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -27,8 +28,8 @@ class Idle:
         self.intervals.append([start, end, units])
 
     def extend(self, start: float, end: float, units: float) -> None:
-        """As `note`, in one interval with the last where that ended here."""
-        if self.intervals and start - self.intervals[-1][1] <= _ROUNDING:
+        """As `note`, in one interval with the last where that ended just before."""
+        if self.intervals and start - self.intervals[-1][1] <= _JUST_BEFORE_SECONDS:
             self.intervals[-1][1] = end
             self.intervals[-1][2] += units
         else:
@@ -57,6 +58,8 @@ class Meter:
     def __init__(self, per_minute: float, quantum: float, share: float, now: float) -> None:
         self.rate = per_minute / 60
         self.quantum = quantum
+        # Units a second that the other tenant leaves.
+        self.fair = self.rate * (1 - share)
         self.share = share
         self.size = max(1.0, self.rate * quantum)
         self.level = self.size
@@ -64,11 +67,6 @@ class Meter:
         self.producing = 0.0
         self.idle = Idle()
         self.rates: list[tuple[float, float]] = [(now, self.fair)]
-
-    @property
-    def fair(self) -> float:
-        """Units a second that the other tenant leaves."""
-        return self.rate * (1 - self.share)
 
     def refill(self, now: float) -> None:
         raise NotImplementedError
@@ -97,6 +95,7 @@ class Meter:
         """A new rate from now on; the level stays, as far as it fits."""
         self.refill(now)
         self.rate, self.quantum, self.share = per_minute / 60, quantum, share
+        self.fair = self.rate * (1 - share)
         self.resize(self.rate * quantum)
         if self.rates[-1][1] != self.fair:
             self.rates.append((now, self.fair))

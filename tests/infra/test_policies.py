@@ -89,13 +89,12 @@ def test_anthropic_meters_input_and_output_apart(traffic: list[tuple[float, int,
 
 def test_anthropic_lets_nobody_in_while_output_is_overdrawn_and_max_tokens_does_not_matter() -> None:
     limits = Limits(preset("anthropic").changed({"rpm": 6000.0}), 0.0)
-    meter = limits.produce(60.0, 0.0)
+    (meter,) = limits.produce(60.0, 0.0)
     assert limits.admit(10, 0.0, prompt_tokens=10) is None
-    more = limits.produce(600.0, 0.0)
+    limits.produce(600.0, 0.0)
     assert limits.admit(10, 0.1, prompt_tokens=10) is None
     over = limits.admit(10, 1.0, prompt_tokens=10)
     assert over is not None and over.kind == "output_tokens"
-    assert meter is more is limits.meters["output_tokens"] and meter is not None
     meter.produce(-660.0, 1.0)
     assert limits.admit(10, 1.0 + over.wait, prompt_tokens=10) is None
     assert charge("actual", prompt_tokens=10, characters=40, cap=100_000) == 10
@@ -243,3 +242,12 @@ def test_overload_and_an_empty_account_are_neither_of_them_a_limit() -> None:
         broke = out_of_credit(Switches(credit_answers=1, credit_status=status), "req_1")
         assert (broke.status, orjson.loads(broke.body)["error"]["code"]) == (status, code)
         assert "retry-after" not in dict(broke.headers)
+
+
+def test_output_is_charged_wherever_a_limit_counts_it() -> None:
+    switches = Switches(tpm=60_000, otpm=6000, burst_seconds=10.0)
+    for rule, tokens, output in (("actual", 9600, 600), ("sum", 10_000, 600)):
+        limits = Limits(switches.changed({"charge": rule}), 0.0)
+        limits.admit(0, 0.0)
+        limits.release(400, 0.0)
+        assert (limits.meters["tokens"].level, limits.meters["output_tokens"].level) == (tokens, output)
