@@ -1,23 +1,35 @@
 """A worker that asks for streams, against a real server: what it takes in, how long it waits, what it keeps."""
 
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow.parquet as pq
 import pytest
 from asking import LocalAuthorities, batch_file, call_of, rows_of, teacher_at
 from simulated import SimulatedTeacher
 
+from tasks.ask.adopt import commit
 from tasks.ask.call import WorkerDone
 from tasks.ask.client import http_client
 from tasks.ask.outcomes import asked_again
+from tasks.ask.plan import plan_asking
+from tasks.ask.prompts import PromptSource
+from tasks.ask.sampling import Ask, Sampling
 from tasks.ask.segment import Segment, read_segment
 from tasks.ask.spend import Amount
 from tasks.ask.stream import CONTENT_TYPE
 from tasks.ask.worker import ask_batch_rows, read_rows, run_loop
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import Trace, check_finish
+from tasks.right.gate import Admission
+from warehouse.catalog import connect
 from warehouse.layout import DataRoot
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +145,45 @@ def test_a_server_that_does_not_stream_is_read_as_it_answers(data_root: DataRoot
     done, segment, _ = ask(data_root, teacher, streamed_rows(3))
     assert set(done.states.values()) == {"paid"}
     assert [row["outcome"] for row in segment.attempts].count("rate_limited") >= 1
+
+
+def test_over_two_runs_every_sample_is_accounted_for_and_only_what_broke_is_bought_twice(
+    data_root: DataRoot, teacher: SimulatedTeacher, tmp_path: Path
+) -> None:
+    lines = (json.dumps({"prompt": f"What is {n} + {n + 3}?"}) for n in range(16))
+    (tmp_path / "p.jsonl").write_text("\n".join(lines))
+    teacher.switch(stream_breaks=0.5, latency=0.4)
+    broken = run_of(data_root, teacher, tmp_path, "seg-1")
+    assert 0 < broken["maybe_paid"] < 16 and broken["maybe_paid"] + broken["answered"] == broken["wanted"] == 16
+    assert broken["unjudged"] == broken["answered"], "a beginning awaits no judging: it is no answer"
+    assert broken["interrupted"] == broken["maybe_paid"], "and is seen among the traces all the same"
+    teacher.switch(stream_breaks=0.0)
+    mended = run_of(data_root, teacher, tmp_path, "seg-2")
+    assert (mended["answered"], mended["maybe_paid"], mended["unjudged"]) == (16, 0, 16)
+    assert mended["interrupted"] == broken["maybe_paid"]
+    assert teacher.referee()["answered_again"] == broken["maybe_paid"]
+
+
+def run_of(root: DataRoot, teacher: SimulatedTeacher, folder: Path, segment_id: str) -> dict[str, int]:
+    """Plan, ask and commit, as a run does; what the funnel says then."""
+    by = teacher_at(teacher.base_url)
+    plan = plan_asking.fn(
+        root=root, run_id="run-1", dataset="sums", recipe_sha256="r", folder=folder, ask=Ask(),
+        source=PromptSource(source="p.jsonl", license="MIT"),
+        sampling=Sampling(max_tokens=256, stream=True), samples_per_prompt=1, shares={by.name: 1.0},
+        admissions=[Admission(by, "decision-1")], batch_rows=100, now=NOW,
+    )  # fmt: skip
+    (batch,) = plan.batches
+    rows = pq.read_table(batch.path).to_pylist()
+    assert all(orjson.loads(row["body"])["stream_options"] == {"include_usage": True} for row in rows)
+    done, _, _ = ask(root, teacher, rows, segment_id)
+    commit(root, segment_id, done.files, NOW)
+    done.segment.unlink()
+    warehouse = connect(root)
+    names = ("wanted", "answered", "failed", "maybe_paid", "not_asked", "unjudged")
+    counts = warehouse.execute(
+        f"select {', '.join(names)}, (select count(*) from traces where finish_reason = 'interrupted') from funnel"
+    ).fetchone()
+    warehouse.close()
+    assert counts is not None
+    return dict(zip((*names, "interrupted"), counts, strict=True))
