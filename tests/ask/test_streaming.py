@@ -1,5 +1,6 @@
 """A worker that asks for streams, against a real server: what it takes in, how long it waits, what it keeps."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -123,6 +124,26 @@ def test_what_broke_off_is_held_at_its_worst_and_marked(data_root: DataRoot, tea
     assert done.spent.tokens >= broken * segment.attempts[0]["worst_tokens"]
     counters = authorities.reports[-1].counters
     assert (counters.answered, counters.maybe_paid, counters.failed) == (20 - broken, broken, 0)
+
+
+def test_a_worker_that_is_stopped_keeps_what_had_come_in(data_root: DataRoot, teacher: SimulatedTeacher) -> None:
+    teacher.switch(tokens_per_second=20, filler_tokens=600)  # half a minute
+    call = call_of(data_root, teacher_at(teacher.base_url), drain_s=0.1)
+    asked = [row | {"body": row["body"].replace(b'"max_tokens":256', b'"max_tokens":4096')} for row in streamed_rows(3)]
+    rows = read_rows(batch_file(data_root.scratch("run-1"), "sums", asked).path, call, frozenset())
+    authorities = LocalAuthorities(call)
+
+    async def go() -> WorkerDone:
+        quota, spend = authorities.exchanges
+        asyncio.get_running_loop().call_later(2.0, authorities.pool.stop_run, "run-1", "asked to stop")
+        return await ask_batch_rows(rows, "sums", call, "seg-1", quota, spend, http_client(call))
+
+    done = run_loop(go())
+    segment = read_segment(done.segment)
+    assert segment is not None and done.stopped == "asked to stop"
+    assert set(done.states.values()) == {"maybe_paid"} and len(segment.traces) == 3
+    assert all(trace["reasoning"] for trace in segment.traces)
+    assert authorities.book.held == Amount()
 
 
 def test_a_beginning_is_never_judged_complete(data_root: DataRoot, teacher: SimulatedTeacher) -> None:
