@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from infra.simulated_teacher import pages
+from infra.simulated_teacher.batches import Batches
 from infra.simulated_teacher.chat import Chat
 from infra.simulated_teacher.clock import Clock
 from infra.simulated_teacher.pages import as_json
@@ -59,6 +60,7 @@ class Teacher:
         clock: Clock,
     ) -> None:
         self._chat = Chat(switches, seed, book, clock)
+        self._batches = Batches(self._chat, seed, clock.now, clock.wall)
         self._seed = seed
         self._authorization = f"Bearer {api_key}" if api_key else ""
         self._changes = list(changes)
@@ -72,7 +74,9 @@ class Teacher:
                 self._clock.call_later(change.after_seconds - self._clock.now(), partial(self._change, change))
 
     def handle(self, request: Request) -> Response | Reset | Later:
-        method = _PAGES.get(request.path)
+        self._batches.work()
+        owned = self._batches.owns(request.path)
+        method = request.method if owned else _PAGES.get(request.path)
         if request.path.startswith("/v1/models/"):
             method = "GET"
         if method is None:
@@ -82,6 +86,8 @@ class Teacher:
         if request.path.startswith("/v1/") and not self._may(request):
             self._chat.referee.counts["unauthorized"] += 1
             return error_response(401, "invalid_request_error", "Incorrect API key provided", code="invalid_api_key")
+        if owned:
+            return self._batches.handle(request)
         if request.path == CHAT:
             self._chat_requests += 1
             if self._changes:

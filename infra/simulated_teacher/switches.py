@@ -126,6 +126,11 @@ class Switches:
     storm_count: int = _is("429 to this many further requests", 0)
     retry_after: float = _is("seconds that a storm or a full house asks to wait", 1.0)
 
+    batch_seconds: float = _is("from a batch's creation to its end; its lines are answered evenly in between", 0.0)
+    batch_fails: float = _share("of a batch's lines: status 500 in its error file, not billed")
+    batch_expires: float = _share("a batch expires when this share of its lines is answered; 0 = never")
+    batch_requests: int = _is("most requests a batch may have", 50_000, low=1)
+
     def changed(self, values: Mapping[str, object]) -> Switches:
         """These switches with some changed. BadSwitch names what is wrong."""
         checked: dict[str, Any] = {name: _checked(name, value) for name, value in values.items()}

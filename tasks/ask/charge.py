@@ -1,19 +1,13 @@
 """What a provider charges a request against its limits, and when (pure): one rule per provider family.
 
 A limiter that does not charge as the provider does is wrong on all of them: it refunds what is not refunded,
-or waits for what was never charged.
+or waits for what was never charged. An unknown rule is taken for `sum`, which no other charges more than.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-ChargeRule = Literal["max_of", "sum", "as_produced", "concurrency", "unknown"]
-"""`max_of`: the larger of max_tokens and characters / 4, at the start, no refund (OpenAI's guide "Rate limits").
-`sum`: prompt and max_tokens, at the start, no refund (Microsoft Learn on Azure OpenAI quota; Cerebras' rate limits).
-`as_produced`: the prompt at the start, the answer as it is produced, max_tokens does not matter (Anthropic's
-"Rate limits", Fireworks). `concurrency`: requests in flight only (DeepSeek, vLLM, SGLang). `unknown`: as `sum`,
-which no rule charges more than."""
+from tasks.ask.providers import ChargeRule, MeterName
 
-MeterName = Literal["requests", "tokens", "input_tokens", "output_tokens", "requests_per_day", "tokens_per_day"]
 WINDOW_S: dict[MeterName, float] = {
     "requests": 60.0,
     "tokens": 60.0,

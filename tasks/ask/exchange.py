@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tasks.ask.charge import ChargeRule, Cost, MeterName, Want
-from tasks.ask.reply import HeaderLimit
+from tasks.ask.charge import Cost, Want
+from tasks.ask.headers import HeaderLimit
+from tasks.ask.providers import ChargeRule, MeterName
 from warehouse.records import Outcome
 
 
@@ -25,6 +26,8 @@ class Charging:
     """It may enforce a rate per minute over so short a time."""
     ramp_s: float = 0.0
     """It refuses sharp ramps: the rate is reached only after so long."""
+    cached_free: bool = False
+    """Prompt tokens read from a cache take nothing of the limits."""
     metrics_url: str | None = None
     """Where a server of one's own says how long its queue is."""
 

@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from tasks.ask.charge import ChargeRule, Cost, MeterName, Want, refund
-from tasks.ask.exchange import Counters, Failure, Grant, Report, Stop
+from tasks.ask.charge import Cost, Want, refund
+from tasks.ask.exchange import UNKNOWN, Charging, Counters, Failure, Grant, Report, Stop
+from tasks.ask.headers import HeaderLimit
 from tasks.ask.meter import HORIZON_S, LATE_S
 from tasks.ask.outcomes import RULES
-from tasks.ask.reply import HeaderLimit, Reply
+from tasks.ask.providers import MeterName
+from tasks.ask.reply import Reply
 from tasks.ask.seats import SILENT_S
 from tasks.ask.spend import Amount, Ceiling, Reserve, SpendReport
 
@@ -78,10 +80,11 @@ class Lease:
         quota: Callable[[Report], Awaitable[Grant]],
         spend: Callable[[SpendReport], Awaitable[Reserve]],
         clock: Callable[[], float],
-        rule: ChargeRule = "unknown",
+        charging: Charging = UNKNOWN,
+        account: str = "",
     ) -> None:
-        self._worker, self._run_id, self._teacher = worker, run_id, teacher
-        self._quota, self._spend, self._clock, self._rule = quota, spend, clock, rule
+        self._worker, self._run_id, self._teacher, self._account = worker, run_id, teacher, account
+        self._quota, self._spend, self._clock, self._charging = quota, spend, clock, charging
         self.waiting: deque[Row] = deque()
         self._reserving: list[Row] = []
         """Whose money is being asked for at this moment."""
@@ -103,6 +106,7 @@ class Lease:
         self._limit_seen: dict[MeterName, float] = {}
         self._news = _News()
         self._spend_told: tuple[Amount, Amount] = (Amount(), Amount())
+        self._spend_heard_at = float("-inf")
 
     @property
     def idle(self) -> bool:
@@ -147,7 +151,8 @@ class Lease:
         self._note_limits(reply, self._clock() - latency_s)
         usage, news = reply.usage, self._news
         if reply.outcome != "malformed" and not RULES[reply.outcome].answer:
-            back = refund(self._rule, permit.charged, (0, 0) if RULES[reply.outcome].billed == "no" else None)
+            produced = (0, 0) if RULES[reply.outcome].billed == "no" else None
+            back = refund(self._charging.rule, permit.charged, produced)
             news.back = news.back.plus(back)
             self.note_failure(
                 Failure(reply.outcome, latency_s, retry_after_s=reply.retry_after_s, error=reply.error or "")
@@ -161,7 +166,8 @@ class Lease:
                 news.prompt_tokens[0] + permit.row.want.prompt_tokens,
                 news.prompt_tokens[1] + usage.prompt,
             )
-            news.back = news.back.plus(refund(self._rule, permit.charged, (usage.prompt, usage.completion)))
+            counted = usage.prompt - (usage.cached or 0 if self._charging.cached_free else 0)
+            news.back = news.back.plus(refund(self._charging.rule, permit.charged, (counted, usage.completion)))
 
     def note_failure(self, failure: Failure) -> None:
         """Tell the pool, and do not wait for its word to hold still oneself."""
@@ -201,7 +207,8 @@ class Lease:
 
     async def leave(self, spent: Amount) -> None:
         """Say the last word: what the batch cost in all."""
-        await self._spend(SpendReport(self._worker, self._run_id, self.released, spent, leaving=True))
+        told = (self.released, spent)
+        await self._spend(SpendReport(self._worker, self._run_id, *told, leaving=True, account=self._account))
         await self._quota(self._report((), leaving=True))
 
     def _note_limits(self, reply: Reply, sent_at: float) -> None:
@@ -228,17 +235,19 @@ class Lease:
         room = max(0, AHEAD - len(self._funded) - len(self._ready)) if self.stop is None else 0
         self._reserving = rows = [self.waiting.popleft() for _ in range(min(room, len(self.waiting)))]
         told = (self.released, self.spent)
-        if not rows and told == self._spend_told:
+        has_news = bool(rows) or told != self._spend_told
+        if not has_news and self._clock() - self._spend_heard_at < STALE_S / 2:  # a lost authority must be noticed
             return []
+        report = SpendReport(
+            self._worker, self._run_id, *told, wants=tuple(row.worst for row in rows), account=self._account
+        )
         try:
-            reserve = await self._spend(
-                SpendReport(self._worker, self._run_id, *told, wants=tuple(row.worst for row in rows))
-            )
+            reserve = await self._spend(report)
         except AuthorityLost:
             self.waiting.extendleft(reversed(rows))
             self._reserving = []
             raise
-        self._spend_told, self._reserving = told, []
+        self._spend_told, self._spend_heard_at, self._reserving = told, self._clock(), []
         self._funded.extend(rows[: reserve.requests])
         rest = rows[reserve.requests :]
         if reserve.left is None:

@@ -10,7 +10,8 @@ Nobody overtakes anybody, and nothing that was saved is clipped below the burst.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks.ask.charge import WINDOW_S, Cost, MeterName
+from tasks.ask.charge import WINDOW_S, Cost
+from tasks.ask.providers import MeterName
 
 SAFETY = 0.99
 """Share of a stated limit that is used."""
@@ -39,8 +40,10 @@ class Meter:
     at: float
     level: float = 0.0
     """A new meter is empty, so a new authority never spends a burst that an old one has spent already."""
-    most_remaining: float = 0.0
+    deepest: float = 0.0
     """The most that headers have ever said to be left: how deep the provider's bucket is."""
+    predicted: float = 0.0
+    """What should be left in that bucket if nobody but us spends of it."""
 
     def rate(self, scale: float) -> float:
         """Units a second."""
@@ -50,7 +53,12 @@ class Meter:
         if at > self.at:
             rate = self.rate(scale)
             self.level = min(rate * self.burst_s, self.level + rate * (at - self.at))
+            self.predicted = min(self.deepest, self.predicted + self.limit / self.window_s * (at - self.at))
             self.at = at
+
+    def spend(self, cost: float) -> None:
+        self.level -= cost
+        self.predicted -= cost
 
     def opens(self, cost: float, scale: float) -> float:
         """When a request of this cost may go."""
@@ -102,17 +110,19 @@ class Meters:
         meter.limit = limit
 
     def note_remaining(self, name: MeterName, remaining: float) -> bool:
-        """Compare what is left by the provider's word with what we have spent; True if somebody else spends too.
+        """Compare what is left by the provider's word with what should be; True if somebody else spends too.
 
-        The deepest that the provider's bucket was ever seen, less our own debt, is what should be left. Half of
-        the bucket missing without us is a second tenant, or a rule that charges more than we think.
+        Half of the deepest that the provider's bucket was ever seen, missing without us, is a second tenant, or a
+        rule that charges more than we think.
         """
         meter = self._meters.get(name)
         if meter is None or meter.window_s >= DAY_S:
             return False
-        meter.most_remaining = deepest = max(meter.most_remaining, remaining)
-        debt = meter.rate(self.scale) * meter.burst_s - meter.level
-        return deepest >= meter.limit / meter.window_s / 2 and deepest - debt - remaining > deepest / 2
+        if remaining > meter.deepest:
+            meter.predicted += remaining - meter.deepest
+            meter.deepest = remaining
+        is_bucket = meter.deepest >= meter.limit / meter.window_s / 2
+        return is_bucket and meter.predicted - remaining > meter.deepest / 2
 
     def shorten_burst(self) -> bool:
         """Assume that the provider counts over half the time; False if nothing is left to shorten."""
@@ -130,7 +140,7 @@ class Meters:
 
     def give_back(self, costs: Cost) -> None:
         for name, meter in self._meters.items():
-            meter.level += costs.on(name)
+            meter.spend(-costs.on(name))
 
     def plan(self, costs: Sequence[Cost], now: float) -> list[float]:
         """When each of these may be sent, in their order, as far as the horizon reaches; they are charged."""
@@ -143,7 +153,7 @@ class Meters:
                 break
             for name, meter in self._meters.items():
                 meter.refill(at, self.scale)
-                meter.level -= cost.on(name)
+                meter.spend(cost.on(name))
             times.append(at)
         return times
 

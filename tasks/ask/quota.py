@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from tasks.ask.charge import Cost, MeterName, Want, charge
+from tasks.ask.charge import Cost, Want, charge
 from tasks.ask.exchange import UNKNOWN, Charging, Counters, Failure, Grant, Limits, Report, RunTerms, Stop, lowest
+from tasks.ask.headers import HeaderLimit
 from tasks.ask.meter import HORIZON_S, LATE_S, Meters
-from tasks.ask.reply import HeaderLimit
+from tasks.ask.providers import MeterName
 from tasks.ask.seats import Seat, Table
 from tasks.ask.slots import Slots
 

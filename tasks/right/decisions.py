@@ -62,7 +62,7 @@ def record_of(
         "student": student.model_dump(mode="json") if student else None,
         "terms_id": teacher.terms_id,
         "terms_sha256": teacher.terms_sha256,
-        "teacher": teacher.model_dump(mode="json", exclude={"quota", "price", "terms_id", "terms_sha256"}),
+        "teacher": teacher.model_dump(mode="json", exclude={"quota", "price", "batch", "terms_id", "terms_sha256"}),
     }
 
 

@@ -10,7 +10,9 @@ from tasks.right.licenses import checked
 from tasks.right.terms import (
     NO_SECOND_CONTRACT,
     SELF_HOSTED,
+    AccountBudget,
     Attestation,
+    BatchTerms,
     Condition,
     Evidence,
     Frozen,
@@ -90,6 +92,10 @@ class TeacherEntry(Frozen):
     pool: Line | None = None
     quota: Quota = Quota()
     price: Price | None = None
+    budget: AccountBudget = AccountBudget()
+    """Ceilings on the whole account, whichever of its entries states them."""
+    batch: BatchTerms | None = None
+    """`batch: {}` says that there is a batch API, with the usual limits and half the price."""
     expected_models: tuple[Line, ...] | None = Field(default=None, min_length=1)
     reasoning: Reasoning | None = None
     simulated: bool = Field(default=False, strict=True)
@@ -135,6 +141,8 @@ class RouteFile(RouteTerms):
     api_key_env: Variable | None = None
     api: ProviderName = "unknown"
     """Whose rules of charging, headers and errors its API follows; `provider` above is the other party's name."""
+    batch: BatchTerms | None = None
+    """The provider's batch API, for every entry on this route that does not say otherwise."""
     maker_models: tuple[Line, ...] = ()
     """Ids or patterns of models that the provider made itself: its terms are then the whole contract."""
     serves: dict[Name, Line] = {}
