@@ -19,7 +19,6 @@ import platform
 import random
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,9 +120,7 @@ async def measure(root: DataRoot, account: Account, workers: int, options: argpa
                 began.append(float(teacher.call("GET", "/referee/clock")[1]["now"]))
 
         stop = asyncio.create_task(asyncio.sleep(options.seconds + 60))
-        done = await ask_all(
-            root, batches, {"simulated": call}, Ceiling(), workers, lambda: datetime.now(UTC), see
-        )
+        done = await ask_all(root, batches, {"simulated": call}, Ceiling(), workers, lambda: datetime.now(UTC), see)
         stop.cancel()
         start, end = began[0] + WARM_UP_S, began[0] + options.seconds - 2.0
         report = teacher.call("GET", f"/referee/budget?from={start}&to={end}&at={start}")[1]
@@ -152,8 +149,12 @@ def main() -> None:
     rng = random.Random(options.seed)
     known = [Account.drawn(rng, quantum_known=True) for _ in range(options.accounts)]
     accounts = known + [Account.drawn(rng, quantum_known=False) for _ in range(-(-options.accounts // 2))]
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}\n")
-    print("| charge | rows/s allowed | binds | quantum s | latency s | workers | rows | used | 429s after warm-up | in all |")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}\n"
+    )
+    print(
+        "| charge | rows/s allowed | binds | quantum s | latency s | workers | rows | used | 429s after warm-up | in all |"
+    )
     print("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         ray.init(
