@@ -86,7 +86,7 @@ async def drive(job: BatchJob, say: Say) -> dict[str, Any]:
     root, call = job.data_root, job.call()
     patience = Patience(poll_s=0.02, wait_s=job.wait_s, settle_s=0.3)
     adopt_journals.fn(root, now())
-    await take_up_batches.fn(root, [call], patience, job.root, now, say)
+    await take_up_batches.fn(root, [call], patience, now, say)
     batches = plan(job)
     done = await ask_by_batch.fn(
         root, batches, {"simulated": call}, Ceiling(**job.ceiling), patience, job.root, now, say

@@ -122,6 +122,8 @@ class ByBatch:
 
     async def submit_all(self, ceiling: Ceiling) -> None:
         """Submit whatever is neither out nor settled and fits under the ceiling."""
+        if not self.batches:
+            return
         rows = _rows(self.batches, keys_out(self.root) | self.tally.settled, BATCH.names)
         spent = spent_so_far(self.root, self.call.dataset)
         found: dict[str, ProviderBatch] | None = None

@@ -7,13 +7,16 @@ otherwise until the pair is gone. Only the run that holds the data root's asking
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from tasks.ask.batch_files import BatchFile
 from tasks.ask.journal import MAGIC, SUFFIX, Frame, encode, read_frames
 from tasks.ask.segment import SegmentHeader
 from tasks.ask.spend import Amount
@@ -87,6 +90,36 @@ def submissions(root: DataRoot) -> tuple[Submission, ...]:
 def keys_out(root: DataRoot) -> frozenset[str]:
     """The request keys that are out; about 100 bytes of memory each."""
     return frozenset(intent["request_key"] for out in submissions(root) for intent in out.intents())
+
+
+def what_is_out(root: DataRoot) -> str | None:
+    """One line for people, with what to do; None where nothing is out."""
+    out = submissions(root)
+    if not out:
+        return None
+    many = "a batch is" if len(out) == 1 else f"{len(out)} batches are"
+    teachers = " and ".join(sorted({f"'{each.header.teacher}'" for each in out}))
+    return (
+        f"{many} under way at the provider of {teachers}, and paid for: run the same command again to take up answers"
+    )
+
+
+def leave_out(batches: Iterable[BatchFile], keys: Set[str]) -> tuple[BatchFile, ...]:
+    """The batch files without these request keys; files are written anew where they hold one, or go if they hold no
+    other."""
+    if not keys:
+        return tuple(batches)
+    left = []
+    for batch in batches:
+        table = pq.read_table(batch.path)
+        mask = [key not in keys for key in table["request_key"].to_pylist()]
+        if not any(mask):
+            Path(batch.path).unlink()
+            continue
+        if not all(mask):
+            pq.write_table(table.filter(pa.array(mask)), batch.path, compression="zstd")
+        left.append(replace(batch, rows=sum(mask)))
+    return tuple(left)
 
 
 def held_out(root: DataRoot, dataset: str | None = None) -> Amount:
