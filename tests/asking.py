@@ -95,7 +95,7 @@ class LocalAuthorities:
 
     def __post_init__(self) -> None:
         limits = self.limits or self.call.limits
-        self.pool = Pool(limits, self.clock(), random.Random(7))
+        self.pool = Pool(limits, self.clock(), random.Random(7), self.call.charging)
         self.pool.open_run(self.call.run_terms, limits, self.clock())
         self.book = Book(self.ceiling, self.spent_before)
 

@@ -138,13 +138,47 @@ class SimulatedTeacher:
         """What was planted, one row a question; `fault="wrong_answers"` selects."""
         return self._pages("/referee/truth", query)
 
-    def _pages(self, path: str, query: dict[str, object]) -> list[dict[str, Any]]:
+    def _pages(self, path: str, query: dict[str, object], name: str = "questions") -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         while True:
             answer = self.call("GET", f"{path}?{urlencode({**query, 'offset': len(rows)})}")[1]
-            rows += answer["questions"]
-            if not answer["questions"] or len(rows) >= answer["total"]:
+            rows += answer[name]
+            if not answer[name] or len(rows) >= answer["total"]:
                 return rows
+
+    def budget(self, *, start: float | None = None, end: float | None = None, **query: object) -> dict[str, Any]:
+        """The figures of the span from `start` to `end`, in seconds since the server began; see its budget.py."""
+        span = {name: value for name, value in (("from", start), ("to", end)) if value is not None}
+        status, answer = self.call("GET", f"/referee/budget?{urlencode({**span, **query})}")
+        if status != 200:
+            raise ValueError(answer["error"]["message"])
+        return dict(answer)
+
+    def payments(self) -> list[dict[str, Any]]:
+        """The questions that were paid for more than once."""
+        return self._pages("/referee/payments", {})
+
+    def breaks(self) -> list[dict[str, Any]]:
+        """Connections that broke with a question in flight, and all that was in flight then."""
+        return self._pages("/referee/breaks", {"questions": 1}, "breaks")
+
+    def now(self) -> float:
+        """Seconds since the server began, by its clock."""
+        return float(self.call("GET", "/referee/clock")[1]["now"])
+
+    def advance(self, seconds: float) -> dict[str, Any]:
+        """Moves a virtual clock on; what came due on the way has happened when this returns."""
+        return self._move({"advance": seconds})
+
+    def to_next(self) -> dict[str, Any]:
+        """Moves a virtual clock to the next thing that is due."""
+        return self._move({"next": True})
+
+    def _move(self, wish: dict[str, object]) -> dict[str, Any]:
+        status, answer = self.call("POST", "/referee/clock", wish)
+        if status != 200:
+            raise ValueError(answer["error"]["message"])
+        return dict(answer)
 
     def switch(self, **switches: object) -> dict[str, Any]:
         """Changes switches in mid-run and returns all of them."""

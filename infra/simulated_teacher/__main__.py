@@ -12,7 +12,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,15 +20,19 @@ import orjson
 
 from infra.simulated_teacher.app import Teacher
 from infra.simulated_teacher.book import BadBook, read_book
+from infra.simulated_teacher.clock import CallLater, RealClock, VirtualClock
 from infra.simulated_teacher.server import Connection
 from infra.simulated_teacher.switches import (
     SWITCHES,
     TYPES,
     BadSwitch,
+    Change,
     Switches,
     parse_change,
     preset,
     presets,
+    scenario,
+    scenarios,
 )
 
 HOST = "127.0.0.1"
@@ -44,6 +47,15 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"0 picks a free one (default {DEFAULT_PORT})")
     found.add_argument("--seed", type=int, default=0, help="the same seed gives the same answers")
     found.add_argument("--preset", default="clean", help=f"one of {', '.join(presets())}; flags go over it")
+    found.add_argument(
+        "--scenario",
+        action="append",
+        default=[],
+        help=f"goes over the preset: {', '.join(scenarios())}; may be repeated",
+    )
+    found.add_argument(
+        "--clock", choices=("real", "virtual"), default="real", help="virtual: time moves by POST /referee/clock alone"
+    )
     found.add_argument("--api-key", default="", help="asked of every client when given")
     found.add_argument("--answer-book", type=Path, help="JSONL with question and answer (ending in #### x)")
     found.add_argument("--parent-pid", type=int, help="exit when this process is gone")
@@ -61,11 +73,16 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def teacher(flags: argparse.Namespace) -> Teacher:
+def teacher(flags: argparse.Namespace, clock: RealClock | VirtualClock) -> Teacher:
     """The teacher these flags describe. BadSwitch or BadBook where they cannot be followed."""
     given = {name: getattr(flags, name) for name in SWITCHES if getattr(flags, name) is not None}
-    switches: Switches = preset(flags.preset).changed(given)
-    changes = []
+    switches: Switches = preset(flags.preset)
+    changes: list[Change] = []
+    for name in flags.scenario:
+        values, later = scenario(name)
+        switches = switches.changed(values)
+        changes += later
+    switches = switches.changed(given)
     for text in flags.change:
         try:
             values = orjson.loads(text)
@@ -75,7 +92,7 @@ def teacher(flags: argparse.Namespace) -> Teacher:
             raise BadSwitch(f"--change {text!r} is not a JSON object")
         changes.append(parse_change(values))
     book = read_book(flags.answer_book) if flags.answer_book else {}
-    return Teacher(switches, flags.seed, book, flags.api_key, tuple(changes), time.monotonic, time.time)
+    return Teacher(switches, flags.seed, book, flags.api_key, tuple(changes), clock)
 
 
 def _stop_with(pid: int, stop: asyncio.Event) -> None:
@@ -101,10 +118,16 @@ def _look_for(pid: int, stop: asyncio.Event) -> None:
     asyncio.get_running_loop().call_later(0.5, _look_for, pid, stop)
 
 
-async def serve(application: Teacher, host: str, port: int, parent_pid: int | None) -> None:
+async def serve(
+    application: Teacher, clock: RealClock | VirtualClock, host: str, port: int, parent_pid: int | None
+) -> None:
     """Listens until told to stop. OSError where the address cannot be had."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    server = await loop.create_server(lambda: Connection(application, loop), host, port, backlog=_BACKLOG)
+    waits: CallLater = clock if isinstance(clock, VirtualClock) else loop
+    if isinstance(clock, RealClock):
+        clock.loop = loop
+    application.start()
+    server = await loop.create_server(lambda: Connection(application, waits), host, port, backlog=_BACKLOG)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if parent_pid is not None:
@@ -117,8 +140,8 @@ async def serve(application: Teacher, host: str, port: int, parent_pid: int | No
     server.close()
 
 
-def _run(application: Teacher, flags: argparse.Namespace) -> None:
-    coroutine = serve(application, flags.host, flags.port, flags.parent_pid)
+def _run(application: Teacher, clock: RealClock | VirtualClock, flags: argparse.Namespace) -> None:
+    coroutine = serve(application, clock, flags.host, flags.port, flags.parent_pid)
     try:
         import uvloop
     except ImportError:
@@ -129,14 +152,15 @@ def _run(application: Teacher, flags: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     flags = parser().parse_args(arguments)
+    clock = VirtualClock() if flags.clock == "virtual" else RealClock()
     try:
-        application = teacher(flags)
+        application = teacher(flags, clock)
     except (BadSwitch, BadBook) as error:
         sys.stderr.write(f"simulated teacher: {error}\n")
         return 2
     try:
         with suppress(KeyboardInterrupt):
-            _run(application, flags)
+            _run(application, clock, flags)
     except OSError as error:
         sys.stderr.write(f"simulated teacher: cannot listen on {flags.host}:{flags.port}: {error.strerror}\n")
         return 2

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
+from infra.simulated_teacher.batching import Batch
 from infra.simulated_teacher.book import look_up
+from infra.simulated_teacher.clock import Clock
 from infra.simulated_teacher.draws import draw, spread
 from infra.simulated_teacher.faults import Reply, attempt_fault, compose
+from infra.simulated_teacher.headers import limit_headers
 from infra.simulated_teacher.limits import Limits, Refusal, charge
 from infra.simulated_teacher.question import BadRequest, Question, parse_question
 from infra.simulated_teacher.referee import Referee, Seen
+from infra.simulated_teacher.refusals import error_response, refused, server_error
 from infra.simulated_teacher.server import Later, Reset
 from infra.simulated_teacher.solver import solve
 from infra.simulated_teacher.steps import Solution
 from infra.simulated_teacher.switches import Switches
 from infra.simulated_teacher.tokens import count_tokens
 from infra.simulated_teacher.wire import Request, Response
-
-
-def error_response(
-    status: int,
-    kind: str,
-    message: str,
-    *,
-    code: str | None = None,
-    param: str | None = None,
-    headers: tuple[tuple[str, str], ...] = (),
-) -> Response:
-    """OpenAI's error object."""
-    error = {"message": message, "type": kind, "param": param, "code": code}
-    return Response(status, orjson.dumps({"error": error}), headers)
 
 
 def _message(place: str, reply: Reply) -> dict[str, Any]:
@@ -60,6 +51,7 @@ def _usage(question: Question, reply: Reply) -> tuple[int, int, int]:
 class _Asked:
     """A request that was admitted and waits for its answer."""
 
+    number: int
     question: Question
     seen: Seen
     referee: Referee
@@ -67,7 +59,9 @@ class _Asked:
     tokens: tuple[int, int, int]
     fault: str | None
     request_id: str
+    at: float
     seconds: float
+    produced_a_second: float = 0.0
 
 
 class Chat:
@@ -78,17 +72,29 @@ class Chat:
         switches: Switches,
         seed: int,
         book: Mapping[str, Solution],
-        clock: Callable[[], float],
-        wall: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self.switches = switches
         self.referee = Referee()
-        self.limits = Limits(switches, clock())
+        self.limits = Limits(switches, clock.now())
+        self.batch = Batch(switches, clock)
         self._seed = seed
         self._book = book
         self._clock = clock
-        self._wall = wall
         self._number = 0
+
+    def reset(self) -> None:
+        """The counts start again at zero; limits and what is in flight stay."""
+        self.referee = Referee()
+        self.referee.timeline.began = self._clock.now()
+
+    def change(self, values: Mapping[str, object]) -> None:
+        """Other switches from now on. BadSwitch where they cannot be."""
+        now, before = self._clock.now(), self.switches
+        self.switches = before.changed(values)
+        self.limits.change(self.switches, now, frozenset(values))
+        self.batch.change(self.switches)
+        self.referee.changed(values, before, self.limits.in_flight, now)
 
     def handle(self, request: Request) -> Response | Reset | Later:
         self._number += 1
@@ -122,64 +128,89 @@ class Chat:
             raise BadRequest(message, "messages", code="context_length_exceeded")
 
     def _admit(self, question: Question, request_id: str) -> Response | Reset | Later:
-        now, switches = self._clock(), self.switches
+        now, switches = self._clock.now(), self.switches
         seen = self.referee.received(question, now)
         tokens = charge(switches.charge, question.prompt_tokens, question.contents_length, question.cap)
-        if switches.tpm and tokens > switches.tpm:
-            refusal: Refusal | None = Refusal(
-                "tokens",
-                60.0,
-                f"Request too large: Limit {switches.tpm:g} tokens per min, Requested {tokens}",
-            )
-        else:
-            refusal = self.limits.admit(tokens, now)
+        refusal = (
+            self.limits.too_large(tokens, question.prompt_tokens)
+            or self._queue_full()
+            or self.limits.admit(tokens, now, question.prompt_tokens)
+        )
         if refusal:
             self.referee.refuse(refusal, now)
-            return self._refusal(refusal, request_id, now)
-        self.referee.admit(seen, tokens, self.limits.in_flight, now)
-        return self._think(question, seen, request_id)
+            headers = limit_headers(self.limits, now, self._clock.wall())
+            return refused(refusal, switches, request_id, headers)
+        self.referee.admit(seen, self._number, tokens, question.prompt_tokens, self.limits.in_flight, now)
+        return self._think(question, seen, request_id, now)
 
-    def _refusal(self, refusal: Refusal, request_id: str, now: float) -> Response:
-        milliseconds = -(-refusal.wait * 1000 // 1)
-        kind = "tokens" if refusal.kind == "tokens" else "requests"
-        headers = (
-            ("x-request-id", request_id),
-            ("retry-after", f"{max(1, -(-milliseconds // 1000)):.0f}"),
-            ("retry-after-ms", f"{milliseconds:.0f}"),
-            *self.limits.headers(now),
-        )
-        message = f"{refusal.message}. Please try again in {milliseconds / 1000:g}s."
-        return error_response(429, kind, message, code="rate_limit_exceeded", headers=headers)
+    def _queue_full(self) -> Refusal | None:
+        bound = self.switches.queue_bound
+        if not bound:
+            return None
+        counted = self.batch.waiting + (self.batch.running if self.switches.queue_bound_counts == "all" else 0)
+        if counted < bound:
+            return None
+        return Refusal("queue", self.switches.retry_after, "The request queue is full.", status=503)
 
-    def _think(self, question: Question, seen: Seen, request_id: str) -> Response | Reset | Later:
+    def _think(self, question: Question, seen: Seen, request_id: str, now: float) -> Response | Reset | Later:
         switches, seed = self.switches, self._seed
         fault = attempt_fault(switches, seed, question.identity, seen.admitted)
         if fault:
             self.referee.fault(seen, fault)
         if fault in ("resets_before", "server_errors"):
-            self.limits.release(0, self._clock())
+            self.limits.release(0, now, succeeded=False)
             if fault == "resets_before":
-                return Reset()
-            headers = (("x-request-id", request_id),)
-            return error_response(
-                switches.server_error_status, "server_error", "The server had an error", headers=headers
-            )
+                self.referee.broke(fault, self._number, seen, now)
+            self.referee.end(self._number, now)
+            return Reset() if fault == "resets_before" else server_error(switches, request_id)
         solution = look_up(self._book, question.text) or solve(question.text)
         reply = compose(switches, seed, question, solution, seen.admitted)
         self._remember(seen, solution, reply)
         tokens = _usage(question, reply)
-        seconds = spread(switches.latency, switches.latency_distribution, draw(seed, "latency", question.identity))
-        if switches.tokens_per_second:
-            seconds += tokens[1] / switches.tokens_per_second
-        if fault == "stalls":
-            seconds += switches.stall_seconds
-        asked = _Asked(question, seen, self.referee, reply, tokens, fault, request_id, seconds)
+        seconds = self._latency(question)
+        extra = switches.stall_seconds if fault == "stalls" else 0.0
+        asked = _Asked(
+            self._number, question, seen, self.referee, reply, tokens, fault, request_id, now, seconds + extra
+        )
+        return self._later(asked, seconds, extra)
+
+    def _latency(self, question: Question) -> float:
+        """Seconds before the first token."""
+        switches = self.switches
+        who = question.prompt if switches.filler_drawn_per == "prompt" else question.identity
+        return spread(switches.latency, switches.latency_distribution, draw(self._seed, "latency", who))
+
+    def _later(self, asked: _Asked, latency: float, extra: float) -> Later:
+        """When the answer is due: after a time known now, or when the batch has written it."""
+        switches, start = self.switches, None
+        if switches.slots or switches.batch_tokens_per_second:
+            work = self.batch.work(latency + extra, asked.tokens[1])
+            start = partial(self.batch.start, work, asked.question.prompt_tokens)
+        elif switches.tokens_per_second:
+            asked.seconds += asked.tokens[1] / switches.tokens_per_second
+        if switches.output_charged == "as_produced" and start is None and asked.seconds > 0:
+            asked.produced_a_second = self._late_tokens(asked) / asked.seconds
+            self.limits.produce(asked.produced_a_second, asked.at)
         return Later(
-            seconds,
+            asked.seconds,
             finish=lambda connected: self._finish(asked, connected),
             abandon=lambda: self._abandon(asked),
             stop_on_disconnect=switches.on_disconnect == "abort",
+            start=start,
+            hung_up=lambda: asked.referee.broke("hung_up", asked.number, asked.seen, self._clock.now()),
+            blank_line_seconds=switches.blank_line_seconds,
         )
+
+    def _late_tokens(self, asked: _Asked) -> int:
+        """What the limits charge of an answer, other than on admission."""
+        return asked.tokens[1] if self.switches.charge == "actual" else 0
+
+    def _release(self, asked: _Asked, late: float, now: float, succeeded: bool) -> None:
+        """Charges what was produced, whether all along or only now."""
+        if asked.produced_a_second:
+            self.limits.produce(-asked.produced_a_second, now)
+            late -= asked.produced_a_second * (now - asked.at)
+        self.limits.release(late, now, succeeded)
 
     def _remember(self, seen: Seen, solution: Solution | None, reply: Reply) -> None:
         self.referee.plant(seen, reply.planted)
@@ -190,14 +221,21 @@ class Chat:
         seen.text_hash = blake2b(f"{reply.reasoning}\x1f{reply.content}".encode(), digest_size=8).hexdigest()
 
     def _abandon(self, asked: _Asked) -> None:
-        self.limits.release(0, self._clock())
+        now = self._clock.now()
+        produced = asked.produced_a_second * (now - asked.at)
+        self._release(asked, produced, now, succeeded=False)
+        asked.referee.broke("hung_up", asked.number, asked.seen, now)
+        asked.referee.end(asked.number, now, produced)
         asked.referee.counts["aborted"] += 1
 
     def _finish(self, asked: _Asked, connected: bool) -> Response | Reset:
-        now = self._clock()
-        self.limits.release(asked.tokens[1] if self.switches.charge == "actual" else 0, now)
+        now, late = self._clock.now(), self._late_tokens(asked)
+        self._release(asked, late, now, succeeded=True)
         delivered = connected and asked.fault != "resets_after"
+        if asked.fault == "resets_after":
+            asked.referee.broke(asked.fault, asked.number, asked.seen, now)
         asked.referee.answer(asked.seen, asked.question.cap, asked.tokens, delivered, now)
+        asked.referee.end(asked.number, now, late, asked.tokens[1], delivered)
         if asked.seen.kind == "unsolved":
             asked.referee.counts["unsolved"] += 1
         if asked.fault == "resets_after":
@@ -207,8 +245,8 @@ class Chat:
             body = body[: len(body) * 2 // 3]
         headers = (
             ("x-request-id", asked.request_id),
-            ("x-simulated-service-ms", f"{asked.seconds * 1000:.3f}"),
-            *self.limits.headers(now),
+            ("x-simulated-service-ms", f"{max(asked.seconds, now - asked.at) * 1000:.3f}"),
+            *limit_headers(self.limits, now, self._clock.wall()),
         )
         return Response(200, body, headers)
 
@@ -225,7 +263,7 @@ class Chat:
         found: dict[str, Any] = {
             "id": f"chatcmpl-{asked.request_id[4:]}",
             "object": "chat.completion",
-            "created": int(self._wall()),
+            "created": int(self._clock.wall()),
             "model": switches.swapped_model if reply.swapped else switches.model,
             "system_fingerprint": f"fp_simulated_{self._seed}",
             "choices": [choice],

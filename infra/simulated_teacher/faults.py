@@ -181,7 +181,8 @@ def compose(switches: Switches, seed: int, question: Question, solution: Solutio
         mark = int(draw(seed, "canary", question.identity) * 16**8)
         reply = replace(reply, content=f"{reply.content}\n{CANARY} {mark:08x}.".lstrip())
     if switches.filler_tokens:
-        words = (seed, "filler", question.prompt if fault == "exact_repeats" else question.identity)
+        alike = fault == "exact_repeats" or switches.filler_drawn_per == "prompt"
+        words = (seed, "filler", question.prompt if alike else question.identity)
         again = (attempt,) if switches.filler_drawn_per == "attempt" else ()
         reply = replace(reply, reasoning=_filler(switches, (*words, *again)) + reply.reasoning)
     if switches.reasoning == "none":

@@ -1,62 +1,39 @@
-"""Limits as a strict provider keeps them: two refilled buckets and a cap on what is in flight. Pure.
+"""Limits as a strict provider keeps them: a meter for each limited dimension, and a cap on what is in flight. Pure.
 
-A bucket holds `burst_seconds` of its rate and starts full. A request is admitted while the level covers it;
-one larger than a full bucket needs a full bucket and drives it into debt, so that the long-run rate is exact.
-A refused request costs one request all the same, as with OpenAI ("unsuccessful requests contribute to your
-per-minute limit"), down to a debt of one full bucket.
+Dimensions: requests, requests_day, tokens, input_tokens, output_tokens. A request is admitted while every meter
+covers it. A refused request costs `refused_cost` requests all the same (OpenAI: "unsuccessful requests contribute to
+your per-minute limit"), down to a debt of one full bucket; a request that fails later keeps its charge.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from infra.simulated_teacher.growth import Growth
+from infra.simulated_teacher.meters import Bucket, Meter, Window
 from infra.simulated_teacher.switches import Switches
 
-
-@dataclass(slots=True)
-class Bucket:
-    """`rate` a second, at most `size` held; 0 is no limit."""
-
-    rate: float
-    size: float
-    level: float
-    at: float
-
-    @classmethod
-    def full(cls, per_minute: float, burst_seconds: float, now: float) -> Bucket:
-        size = max(1.0, per_minute / 60 * burst_seconds)
-        return cls(per_minute / 60, size, size, now)
-
-    def refill(self, now: float) -> None:
-        self.level = min(self.size, self.level + (now - self.at) * self.rate)
-        self.at = now
-
-    def wait(self, amount: float) -> float:
-        """Seconds until `amount` is covered; 0 where it is now."""
-        missing = min(amount, self.size) - self.level
-        # A billionth is rounding: a client that waits exactly as long as it was told is not early.
-        return 0.0 if not self.rate or missing <= 1e-9 else missing / self.rate
-
-    def take(self, amount: float, floor: float = -math.inf) -> None:
-        if self.rate:
-            self.level = max(floor, self.level - amount)
-
-    def changed(self, per_minute: float, burst_seconds: float, now: float) -> Bucket:
-        """The same level under a new rate; a bucket that was unlimited starts full."""
-        self.refill(now)
-        new = Bucket.full(per_minute, burst_seconds, now)
-        new.level = min(self.level, new.size) if self.rate else new.size
-        return new
+DAY_IN_MINUTES = 1440.0
+_IN_WORDS = {
+    "requests": "requests per min",
+    "requests_day": "requests per day",
+    "tokens": "tokens per min",
+    "input_tokens": "input tokens per min",
+    "output_tokens": "output tokens per min",
+    "capacity": "the model's capacity",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A 429: which limit, how long to wait, in words. `kind` is requests, tokens, concurrency or storm."""
+    """Why not: which limit, how long to wait, in words. `kind` is a dimension, concurrency, storm, capacity, queue."""
 
     kind: str
     wait: float
     message: str
+    status: int = 429
 
 
 class Limits:
@@ -64,91 +41,159 @@ class Limits:
 
     def __init__(self, switches: Switches, now: float) -> None:
         self._switches = switches
-        self._requests = Bucket.full(switches.rpm, switches.burst_seconds, now)
-        self._tokens = Bucket.full(switches.tpm, switches.burst_seconds, now)
+        self.meters: dict[str, Meter] = {}
+        self.allowed: dict[str, float] = {}
+        self.growth = Growth(now)
+        self._set_meters(now)
         self._storm_until = now + switches.storm_seconds
         self._storm_left = switches.storm_count
         self.in_flight = 0
 
+    @property
+    def switches(self) -> Switches:
+        return self._switches
+
+    def _allowed(self) -> dict[str, float]:
+        """The limit of each dimension that has one, a minute (requests_day: a day)."""
+        switches = self._switches
+        factor = switches.limit_factor * self.growth.factor
+        rates = {
+            "requests": switches.rpm * factor,
+            "requests_day": switches.rpd * switches.limit_factor,
+            "tokens": switches.tpm * factor,
+            "input_tokens": switches.itpm * factor,
+            "output_tokens": switches.otpm * factor,
+            "capacity": switches.capacity_rpm,
+        }
+        return {name: rate for name, rate in rates.items() if rate}
+
+    @property
+    def concurrency(self) -> int:
+        """Requests in flight that are allowed; 0 is no limit."""
+        switches = self._switches
+        return max(1, int(switches.concurrency * switches.limit_factor)) if switches.concurrency else 0
+
+    def _terms(self) -> Iterator[tuple[str, type[Meter], float, float, float]]:
+        switches = self._switches
+        kinds: dict[str, type[Meter]] = {"continuous": Bucket, "window": Window}
+        of_requests = switches.request_burst_seconds or switches.burst_seconds
+        for name, limit in self.allowed.items():
+            if name == "requests_day":
+                yield name, Bucket, limit / DAY_IN_MINUTES, DAY_IN_MINUTES * 60, 0.0
+            elif name == "capacity":
+                yield name, Bucket, limit, of_requests, 0.0
+            elif name == "requests":
+                yield name, kinds[switches.request_refill], limit, of_requests, switches.tenant_share
+            else:
+                yield name, kinds[switches.token_refill], limit, switches.burst_seconds, switches.tenant_share
+
+    def _set_meters(self, now: float) -> None:
+        self.allowed = self._allowed()
+        meters: dict[str, Meter] = {}
+        for name, kind, limit, quantum, share in self._terms():
+            meter = self.meters.get(name)
+            if type(meter) is kind and meter is not None:
+                meter.change(limit, quantum, share, now)
+            else:
+                meter = kind(limit, quantum, share, now)
+            meters[name] = meter
+        self.meters = meters
+
     def change(self, switches: Switches, now: float, named: frozenset[str] = frozenset()) -> None:
         """New switches; a storm begins where `named` says that it was set."""
-        self._requests = self._requests.changed(switches.rpm, switches.burst_seconds, now)
-        self._tokens = self._tokens.changed(switches.tpm, switches.burst_seconds, now)
+        self.settle(now)
+        self._switches = switches
+        self._set_meters(now)
         if "storm_seconds" in named:
             self._storm_until = now + switches.storm_seconds
         if "storm_count" in named:
             self._storm_left = switches.storm_count
-        self._switches = switches
 
-    def admit(self, tokens: int, now: float) -> Refusal | None:
+    def settle(self, now: float) -> None:
+        """Brings every meter to `now`."""
+        for meter in self.meters.values():
+            meter.refill(now)
+        if self._switches.growth and self.growth.grown(self._switches, now):
+            self._set_meters(now)
+
+    def admit(self, tokens: int, now: float, prompt_tokens: int = 0) -> Refusal | None:
         """Charges and admits a request (then `release` it), or says why not."""
-        self._requests.refill(now)
-        self._tokens.refill(now)
-        refusal = self._refusal(tokens, now)
+        self.settle(now)
+        cost = {"tokens": tokens, "input_tokens": prompt_tokens}
+        refusal = self._refusal(cost, now)
         if refusal:
-            self._requests.take(1, floor=-self._requests.size)
-            # Told after the charge, or a client that waits as long as it was told is refused again.
-            return replace(refusal, wait=max(refusal.wait, self._requests.wait(1)))
-        self._requests.take(1)
-        self._tokens.take(tokens)
+            return self._charge_refused(refusal)
+        for name, meter in self.meters.items():
+            meter.take(cost.get(name, 0 if name == "output_tokens" else 1))
         self.in_flight += 1
         return None
 
-    def release(self, produced: int, now: float) -> None:
+    def _charge_refused(self, refusal: Refusal) -> Refusal:
+        meter = self.meters.get("requests")
+        if meter is None or refusal.status != 429 or not self._switches.refused_cost:
+            return refusal
+        meter.take(self._switches.refused_cost, floor=-meter.size)
+        # Told after the charge, or a client that waits as long as it was told is refused again.
+        return replace(refusal, wait=max(refusal.wait, meter.wait(1)))
+
+    def produce(self, a_second: float, now: float) -> None:
+        """An answer is being written (or, negative, no longer) at so many tokens a second."""
+        meter = self.meters.get(self._produced_into())
+        if meter is not None:
+            meter.refill(now)
+            meter.produce(a_second)
+
+    def release(self, produced: float, now: float, succeeded: bool = True) -> None:
         """The request is over; `produced` tokens are charged now, where the limit counts what is produced."""
         self.in_flight -= 1
-        self._tokens.refill(now)
-        self._tokens.take(produced)
+        meter = self.meters.get(self._produced_into())
+        if meter is not None and produced:
+            meter.refill(now)
+            meter.take(produced)
+        if succeeded and self._switches.growth:
+            self.growth.succeeded(now)
 
-    def _refusal(self, tokens: int, now: float) -> Refusal | None:
+    def _produced_into(self) -> str:
+        return "output_tokens" if "output_tokens" in self.meters else "tokens"
+
+    def _refusal(self, cost: dict[str, int], now: float) -> Refusal | None:
         switches = self._switches
         if self._storm_left > 0 or now < self._storm_until:
             self._storm_left = max(0, self._storm_left - 1)
             wait = max(switches.retry_after, self._storm_until - now)
             return Refusal("storm", wait, "Rate limit reached: the server is overloaded")
-        wait = self._requests.wait(1)
-        if wait:
-            return Refusal("requests", wait, f"Rate limit reached on requests per min: Limit {switches.rpm:g}")
-        wait = self._tokens.wait(tokens)
-        if wait:
-            text = f"Rate limit reached on tokens per min: Limit {switches.tpm:g}, Requested {tokens}"
-            return Refusal("tokens", wait, text)
-        if switches.concurrency and self.in_flight >= switches.concurrency:
-            text = f"Rate limit reached on requests in flight: Limit {switches.concurrency}"
+        for name, meter in self.meters.items():
+            # Output is charged later: one token of it must be left.
+            wait = meter.wait(cost.get(name, 1))
+            if wait:
+                return self._over(name, wait, cost)
+        if self.concurrency and self.in_flight >= self.concurrency:
+            text = f"Rate limit reached on requests in flight: Limit {self.concurrency}"
             return Refusal("concurrency", switches.retry_after, text)
         return None
 
-    def headers(self, now: float) -> tuple[tuple[str, str], ...]:
-        """OpenAI's names: `remaining` is what the bucket holds, `reset` when it is full; none unlimited."""
-        found: list[tuple[str, str]] = []
-        for name, limit, bucket in (
-            ("requests", self._switches.rpm, self._requests),
-            ("tokens", self._switches.tpm, self._tokens),
-        ):
-            if limit:
-                bucket.refill(now)
-                found.append((f"x-ratelimit-limit-{name}", f"{limit:.0f}"))
-                found.append((f"x-ratelimit-remaining-{name}", str(max(0, math.floor(bucket.level)))))
-                found.append((f"x-ratelimit-reset-{name}", go_duration((bucket.size - bucket.level) / bucket.rate)))
-        return tuple(found)
+    def _over(self, name: str, wait: float, cost: dict[str, int]) -> Refusal:
+        if name == "capacity":
+            return Refusal(name, wait, "The server is overloaded or not ready yet", status=503)
+        text = f"Rate limit reached on {_IN_WORDS[name]}: Limit {self.allowed[name]:g}"
+        return Refusal(name, wait, f"{text}, Requested {cost[name]}" if name in cost else text)
+
+    def too_large(self, tokens: int, prompt_tokens: int) -> Refusal | None:
+        """A request that a whole minute does not hold can never be admitted."""
+        limits = self.allowed
+        for name, wanted in (("tokens", tokens), ("input_tokens", prompt_tokens)):
+            if name in limits and wanted > limits[name]:
+                text = f"Request too large: Limit {limits[name]:g} {_IN_WORDS[name]}, Requested {wanted}"
+                return Refusal(name, 60.0, text)
+        return None
 
 
 def charge(rule: str, prompt_tokens: int, characters: int, cap: int | None) -> int:
     """Tokens charged on admission.
 
-    `max_of`: the larger of max_tokens and characters / 4 (OpenAI). `sum`: prompt and max_tokens (Azure).
+    `max_of`: the larger of max_tokens and characters / 4 (OpenAI). `sum`: prompt and max_tokens (Azure, Cerebras).
     `actual`: the prompt now, and later what was produced (Anthropic, Fireworks).
     """
     if rule == "max_of":
         return max(cap or 0, math.ceil(characters / 4))
     return prompt_tokens + (cap or 0) if rule == "sum" else prompt_tokens
-
-
-def go_duration(seconds: float) -> str:
-    """`6m0s`, `1s`, `120ms`: how OpenAI writes the time until a reset."""
-    milliseconds = math.ceil(seconds * 1000)
-    if milliseconds < 1000:
-        return f"{milliseconds}ms"
-    minutes, rest = divmod(milliseconds, 60_000)
-    text = f"{rest / 1000:.3f}".rstrip("0").rstrip(".")
-    return f"{minutes}m{text}s" if minutes else f"{text}s"

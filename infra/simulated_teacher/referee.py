@@ -7,17 +7,19 @@ State is in memory: one record for each question (about 1 kB), and for the slidi
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.simulated_teacher.budget import GRACE_SECONDS
 from infra.simulated_teacher.limits import Refusal
 from infra.simulated_teacher.question import Question
+from infra.simulated_teacher.switches import Switches
+from infra.simulated_teacher.timeline import Changed, Refused, Timeline
 
 WINDOW_SECONDS = 60.0
 _SLOTS_A_SECOND = 100
-# A 429 reaches a client, and what the client had already sent reaches the server, within this.
-GRACE_SECONDS = 0.25
+ALWAYS_COUNTED = ("requests", "tokens", "concurrency", "storm")
 WINDOW_COUNTS = ("requests", "admitted", "tokens_charged", "tokens_billed")
 
 
@@ -32,6 +34,7 @@ class Seen:
     admitted: int = 0
     answered: int = 0
     undelivered: int = 0
+    deliveries: tuple[bool, ...] = ()
     answered_beyond_need: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -48,6 +51,11 @@ class Seen:
         names = ("question", "client_request_id", "received", "admitted", "answered", "undelivered")
         more = ("answered_beyond_need", "prompt_tokens", "completion_tokens", "attempt_faults")
         return {name: getattr(self, name) for name in names + more}
+
+    def payments(self) -> dict[str, object]:
+        """Each answer was paid; `deliveries` says, in their order, which of them reached a connected client."""
+        names = ("question", "client_request_id", "received", "answered", "deliveries", "answered_beyond_need")
+        return {**{name: getattr(self, name) for name in names}, "attempt_faults": self.attempt_faults}
 
     def truth(self) -> dict[str, object]:
         names = ("question", "client_request_id", "prompt", "kind", "right_answer", "given_answer", "planted")
@@ -80,10 +88,12 @@ class Referee:
 
     counts: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    refused_503: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     violations: Counter[str] = field(default_factory=Counter)
     questions: dict[str, Seen] = field(default_factory=dict)
     minute: SlidingMinute = field(default_factory=SlidingMinute)
+    timeline: Timeline = field(default_factory=Timeline)
     max_in_flight: int = 0
     wait_until: float = 0.0
     told_to_wait_at: float = 0.0
@@ -92,6 +102,7 @@ class Referee:
     def received(self, question: Question, now: float) -> Seen:
         self.counts["requests"] += 1
         self.minute.add(now, 0, 1)
+        self.timeline.received.append(now)
         if self.told_to_wait_at + GRACE_SECONDS < now < self.wait_until:
             self.violations["before_retry_after"] += 1
         seen = self.questions.get(question.identity)
@@ -110,17 +121,36 @@ class Referee:
                 self.violations["one_request_id_two_bodies"] += 1
 
     def refuse(self, refusal: Refusal, now: float) -> None:
+        self.timeline.refused.append(Refused(now, refusal.kind, refusal.status))
+        if refusal.status != 429:
+            self.refused_503[refusal.kind] += 1
+            return
         self.refused[refusal.kind] += 1
         if refusal.kind != "storm":
             self.violations[f"{refusal.kind}_over_limit"] += 1
         if refusal.kind != "concurrency" and now >= self.wait_until:
             self.told_to_wait_at, self.wait_until = now, now + refusal.wait
 
-    def admit(self, seen: Seen, charged: int, in_flight: int, now: float) -> None:
+    def admit(self, seen: Seen, number: int, charged: int, prompt_tokens: int, in_flight: int, now: float) -> None:
+        """Request `number` is let in, and charged by the provider's rule."""
         seen.admitted += 1
+        self.timeline.admit(number, seen.question, charged, prompt_tokens, now)
         self.minute.add(now, 1, 1)
         self.minute.add(now, 2, charged)
         self.max_in_flight = max(self.max_in_flight, in_flight)
+
+    def end(self, number: int, now: float, late: float = 0, output: float = 0, delivered: bool = False) -> None:
+        """Request `number` is no longer in flight; see Timeline."""
+        self.timeline.end(number, late, output, delivered, now)
+
+    def broke(self, kind: str, number: int, seen: Seen, now: float) -> None:
+        """The connection of request `number` broke while it was in flight."""
+        self.timeline.broke(kind, number, seen.question, now)
+
+    def changed(self, values: Mapping[str, object], before: Switches, in_flight: int, now: float) -> None:
+        """Switches were changed."""
+        pairs = {name: (getattr(before, name), value) for name, value in values.items()}
+        self.timeline.changes.append(Changed(now, in_flight, pairs))
 
     def fault(self, seen: Seen, fault: str) -> None:
         """A fault of this attempt (not of the text)."""
@@ -138,6 +168,7 @@ class Referee:
                 seen.answered_beyond_need += 1
         seen.highest_cap = max(seen.highest_cap, reach)
         seen.answered += 1
+        seen.deliveries += (delivered,)
         seen.prompt_tokens += tokens[0]
         seen.completion_tokens += tokens[1]
         self.counts["answered"] += 1
@@ -163,7 +194,8 @@ class Referee:
         again = ("received_again", "answered_again", "answers_beyond_first", "answers_beyond_need")
         return {
             **{name: self.counts[name] for name in names + tokens + again},
-            "refused_429": {kind: self.refused[kind] for kind in ("requests", "tokens", "concurrency", "storm")},
+            "refused_429": {**dict.fromkeys(ALWAYS_COUNTED, 0), **self.refused},
+            "refused_503": dict(self.refused_503),
             "questions": len(self.questions),
             "max_in_flight": self.max_in_flight,
             "most_in_60s": dict(zip(WINDOW_COUNTS, self.minute.most, strict=True)),

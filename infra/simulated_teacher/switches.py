@@ -12,10 +12,16 @@ import yaml
 REASONING_PLACES = ("reasoning_content", "reasoning", "think", "think-close", "hidden", "none")
 DISTRIBUTIONS = ("fixed", "uniform", "exp")
 CHARGES = ("max_of", "sum", "actual")
-DRAWS = ("question", "attempt")
+DRAWS = ("question", "attempt", "prompt")
+REFILLS = ("continuous", "window")
+OUTPUT_CHARGED = ("at_end", "as_produced")
+HEADER_STYLES = ("openai", "azure", "anthropic", "groq", "cerebras", "none")
+QUEUE_COUNTS = ("waiting", "all")
+METRICS = ("vllm", "sglang", "none")
 ON_DISCONNECT = ("bill", "abort")
 
 PRESETS_FILE = Path(__file__).with_name("presets.yaml")
+SCENARIOS_FILE = Path(__file__).with_name("scenarios.yaml")
 
 
 class BadSwitch(ValueError):
@@ -44,18 +50,50 @@ class Switches:
 
     rpm: float = _is("requests a minute, continuously refilled; 0 = no limit", 0.0)
     tpm: float = _is("tokens a minute, continuously refilled; 0 = no limit", 0.0)
-    burst_seconds: float = _is("how many seconds of each limit a full bucket holds", 1.0, low=0.001)
+    itpm: float = _is("input tokens a minute; 0 = no limit", 0.0)
+    otpm: float = _is("output tokens a minute, charged as output_charged says; 0 = no limit", 0.0)
+    rpd: float = _is("requests a day, a bucket that holds a day; 0 = no limit", 0.0)
+    limit_factor: float = _is("multiplies every limit of the account: 0.5 halves, 2 doubles", 1.0, low=0.0001)
+    burst_seconds: float = _is(
+        "the quantum: how many seconds of a limit a full bucket or a window holds", 1.0, low=0.001
+    )
+    request_burst_seconds: float = _is("the quantum of requests a minute; 0 = burst_seconds", 0.0)
+    token_refill: str = _is("tokens: a bucket refilled all the time, or windows", "continuous", one_of=REFILLS)
+    request_refill: str = _is("requests: a bucket refilled all the time, or windows", "continuous", one_of=REFILLS)
     concurrency: int = _is("requests in flight; 0 = no limit", 0)
     charge: str = _is(
         "tokens a request is charged: max_of (max_tokens, chars/4), sum, actual", "max_of", one_of=CHARGES
     )
+    output_charged: str = _is(
+        "output tokens are charged at the end of an answer, or all along it", "at_end", one_of=OUTPUT_CHARGED
+    )
+    refused_cost: float = _is("requests that a refused request is charged", 1.0)
+    headers: str = _is("whose names and units the limit headers and errors have", "openai", one_of=HEADER_STYLES)
+    tenant_share: float = _is("share of every limit that another tenant of the account uses up", 0.0, high=0.95)
+    growth: float = _is("the limits grow to this many times what succeeded lately; 0 = they stay", 0.0)
+    growth_seconds: float = _is("how long ago lately is", 60.0, low=0.1)
+    growth_max: float = _is("the limits never grow beyond this many times", 100.0, low=1)
+    capacity_rpm: float = _is("requests a minute that the hardware takes; 503 above; 0 = any", 0.0)
 
     latency: float = _is("seconds before an answer (the mean of its distribution)", 0.0)
     latency_distribution: str = _is("drawn per question", "fixed", one_of=DISTRIBUTIONS)
     tokens_per_second: float = _is("adds completion tokens / this to the latency; 0 = at once", 0.0)
+    slots: int = _is("answers written at once, further ones wait in line; 0 = any number", 0)
+    batch_tokens_per_second: float = _is("tokens a second of all slots together; 0 = any", 0.0)
+    queue_bound: int = _is("503 to a request that finds so many in line; 0 = no bound", 0)
+    queue_bound_counts: str = _is(
+        "what the bound counts: waiting, or all (running too)", "waiting", one_of=QUEUE_COUNTS
+    )
+    kv_cache_tokens: int = _is("tokens that the key-value cache holds, for the metrics; 0 = by slots", 0)
+    metrics: str = _is("whose names GET /metrics has; none: there is no such page", "vllm", one_of=METRICS)
+    blank_line_seconds: float = _is("a blank line each so often before a late answer's body; 0 = none", 0.0)
     filler_tokens: float = _is("further tokens of thinking aloud before the steps (the mean)", 0.0)
     filler_distribution: str = _is("how filler_tokens is drawn", "fixed", one_of=DISTRIBUTIONS)
-    filler_drawn_per: str = _is("question: the same work for every client; attempt: fresh", "question", one_of=DRAWS)
+    filler_drawn_per: str = _is(
+        "question: length and latency by request id and body; attempt: length fresh; prompt: by messages alone",
+        "question",
+        one_of=DRAWS,
+    )
     on_disconnect: str = _is(
         "a client that hangs up: bill the answer all the same, or abort it", "bill", one_of=ON_DISCONNECT
     )
@@ -124,25 +162,34 @@ def _checked(name: str, value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Switches that change by themselves in mid-run: after so many chat requests, or so many seconds."""
+    """Switches that change by themselves in mid-run: after so many chat requests, or so many seconds after the start or
+    after the first chat request."""
 
     after_requests: int | None
     after_seconds: float | None
+    after_first: float | None
     values: Mapping[str, object]
 
 
+_MOMENTS = ("after_requests", "after_seconds", "after_first")
+
+
 def parse_change(values: Mapping[str, object]) -> Change:
-    """`{"after_requests": 100, "rpm": 60}`; one of after_requests and after_seconds. BadSwitch otherwise."""
+    """`{"after_requests": 100, "rpm": 60}`; one of after_requests, after_seconds (since the start) and after_first
+    (seconds since the first chat request). BadSwitch otherwise."""
     rest = dict(values)
-    requests, seconds = rest.pop("after_requests", None), rest.pop("after_seconds", None)
-    if (requests is None) == (seconds is None) or not rest:
-        raise BadSwitch(f"change {dict(values)!r}: give one of after_requests and after_seconds, and a switch")
-    if requests is not None and not isinstance(requests, int):
-        raise BadSwitch(f"change: after_requests is {requests!r}, not a whole number")
-    if seconds is not None and not isinstance(seconds, int | float):
-        raise BadSwitch(f"change: after_seconds is {seconds!r}, not a number")
+    moments = {name: rest.pop(name) for name in _MOMENTS if name in rest}
+    if len(moments) != 1 or not rest:
+        raise BadSwitch(f"change {dict(values)!r}: give one of {', '.join(_MOMENTS)}, and a switch")
+    ((name, moment),) = moments.items()
+    if isinstance(moment, bool) or not isinstance(moment, int if name == "after_requests" else int | float):
+        kind = "whole number" if name == "after_requests" else "number"
+        raise BadSwitch(f"change: {name} is {moment!r}, not a {kind}")
     Switches().changed(rest)
-    return Change(requests, None if seconds is None else float(seconds), rest)
+    if name == "after_requests":
+        return Change(int(moment), None, None, rest)
+    seconds = float(moment)
+    return Change(None, seconds, None, rest) if name == "after_seconds" else Change(None, None, seconds, rest)
 
 
 def presets() -> dict[str, dict[str, Any]]:
@@ -157,3 +204,18 @@ def preset(name: str) -> Switches:
     if name not in known:
         raise BadSwitch(f"no preset {name!r}: known are {', '.join(known)}")
     return Switches().changed(known[name]["switches"])
+
+
+def scenarios() -> dict[str, dict[str, Any]]:
+    """The shipped scenarios by name: `about`, `switches`, and `changes` in mid-run. They go over any preset."""
+    loaded: dict[str, dict[str, Any]] = yaml.safe_load(SCENARIOS_FILE.read_text(encoding="utf-8"))
+    return loaded
+
+
+def scenario(name: str) -> tuple[dict[str, Any], tuple[Change, ...]]:
+    """The switches and the changes of one shipped scenario. BadSwitch for an unknown name."""
+    known = scenarios()
+    if name not in known:
+        raise BadSwitch(f"no scenario {name!r}: known are {', '.join(known)}")
+    found = known[name]
+    return found.get("switches", {}), tuple(parse_change(change) for change in found.get("changes", []))

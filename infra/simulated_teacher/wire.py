@@ -13,7 +13,12 @@ from urllib.parse import parse_qsl, unquote
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_JSON_HEAD = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\nx-simulated: true\r\ncontent-length: %d\r\n"
+JSON = "application/json"
+_HEAD = b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\nx-simulated: true\r\ncontent-length: %d\r\n"
+CHUNKED_JSON_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-simulated: true\r\ntransfer-encoding: chunked\r\n\r\n"
+)
+BLANK_LINE = b"1\r\n\n\r\n"
 
 
 class WireError(ValueError):
@@ -38,16 +43,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """Always JSON."""
+    """JSON, unless said otherwise."""
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = JSON
 
     def encode(self, keep_alive: bool) -> bytes:
-        head = _JSON_HEAD % (self.status, _phrase(self.status), len(self.body))
+        head = _HEAD % (self.status, _phrase(self.status), self.content_type.encode(), len(self.body))
         lines = "".join(f"{name}: {value}\r\n" for name, value in self.headers).encode("latin-1", "replace")
         return b"".join((head, lines, b"\r\n" if keep_alive else b"connection: close\r\n\r\n", self.body))
+
+    def last_chunks(self) -> bytes:
+        """The body as the end of a chunked one whose head and first chunks are out."""
+        return b"%x\r\n%b\r\n0\r\n\r\n" % (len(self.body), self.body)
 
 
 def _phrase(status: int) -> bytes:

@@ -13,101 +13,139 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import httpx
+import orjson
 import ray
 from ray.exceptions import RayActorError, RayError
 
-from tasks.ask.exchange import Counters, Grant, Limits, Report, RunTerms, Stop
+from tasks.ask.exchange import UNKNOWN, Charging, Counters, Grant, Limits, Report, RunTerms, Stop
 from tasks.ask.lease import AuthorityLost
-from tasks.ask.quota import Pool
-from tasks.ask.spend import Amount, Book, Ceiling, Reserve, SpendReport
+from tasks.ask.metrics import read_queue
+from tasks.ask.quota import Pool, Snapshot
+from tasks.ask.spend import Amount, Ceiling
+from tasks.ask.spend_authority import SpendAuthority
 from warehouse.errors import Busy, RunFailed
 from warehouse.layout import DataRoot
 from warehouse.locks import hold
 from warehouse.records import content_id
 
 Account = tuple[str, str]
+Opening = Callable[[Any], Awaitable[str | None]]
 LOCK_WAIT_S = 10.0
 """For an authority of a run that has just ended to go away."""
 IDLE_S = 120.0
 """An authority that nobody has spoken to for so long lets another Ray hand out its quota."""
+NOTE_S = 1.0
+"""Between two notes of what was learned, and between two looks at a server's own metrics."""
 TRIES = 3
 """To reach an authority that its last user may be closing at this moment."""
 
 
 class QuotaAuthority:
     """One account's pool. Its lock in the data root keeps a second Ray cluster from handing out the same
-    quota."""
+    quota; what it has learned is noted there every second, so that one that was killed goes on."""
 
-    def __init__(self, root: DataRoot, account: Account, limits: Limits, lock_wait_s: float = LOCK_WAIT_S) -> None:
+    def __init__(
+        self,
+        root: DataRoot,
+        account: Account,
+        limits: Limits,
+        charging: Charging = UNKNOWN,
+        lock_wait_s: float = LOCK_WAIT_S,
+        is_restart: bool | None = None,
+    ) -> None:
         self._lock_wait_s = lock_wait_s
-        self._pool = Pool(limits, time.monotonic(), random.Random())
+        self._pool = Pool(limits, time.monotonic(), random.Random(), charging)
         self._root, self._account = root, account
+        self._name = f"quota-{content_id(*account)}"
         self._lock = ExitStack()
         self._is_locked = False
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: tuple[asyncio.Task[None], ...] = ()
+        restarted = _was_restarted() if is_restart is None else is_restart
+        if restarted and self._notes.exists():
+            self._pool.restore(orjson.loads(self._notes.read_bytes()), time.monotonic())
+            self._take_lock()
+
+    @property
+    def _notes(self) -> Path:
+        return self._root.locks / f"{self._name}.json"
 
     async def open_run(self, terms: RunTerms, limits: Limits) -> str | None:
         """Let a run ask; returns who else hands out this quota, if somebody does."""
         if not self._is_locked:
-            name = f"quota-{content_id(*self._account)}"
-            purpose = f"quota of account '{self._account[0]}', pool '{self._account[1]}'"
             try:
-                self._lock.enter_context(hold(self._root, name, purpose, datetime.now(UTC), self._lock_wait_s))
+                self._take_lock()
             except Busy as error:
                 return str(error)
         self._pool.open_run(terms, limits, time.monotonic())
-        if not self._is_locked:
-            self._is_locked = True
-            self._watching = asyncio.create_task(self._release_when_idle())
+        self._note()
+        self._watch()
         return None
 
     async def exchange(self, report: Report) -> Grant:
         if not self._is_locked:
-            return Grant(0, 0, None, stop=Stop(f"the run was silent for {IDLE_S:g} s: run again", failed=True))
+            return Grant(stop=Stop(f"the run was silent for {IDLE_S:g} s: run again", failed=True))
+        self._watch()
         return self._pool.exchange(report, time.monotonic())
+
+    async def stop_run(self, run_id: str, reason: str) -> None:
+        self._pool.stop_run(run_id, reason)
+
+    async def snapshot(self, run_id: str) -> Snapshot:
+        return self._pool.snapshot(run_id, time.monotonic())
+
+    async def close_run(self, run_id: str) -> bool:
+        is_last = self._pool.close_run(run_id, time.monotonic())
+        self._note()
+        if is_last:
+            self._notes.unlink(missing_ok=True)
+        return is_last
+
+    def _take_lock(self) -> None:
+        purpose = f"quota of account '{self._account[0]}', pool '{self._account[1]}'"
+        self._lock.enter_context(hold(self._root, self._name, purpose, datetime.now(UTC), self._lock_wait_s))
+        self._is_locked = True
+
+    def _note(self) -> None:
+        fresh = self._notes.with_suffix(".new")
+        fresh.write_bytes(orjson.dumps(self._pool.state()))
+        fresh.replace(self._notes)
+
+    def _watch(self) -> None:
+        """Begin what goes on beside the exchanges; a restarted actor has no event loop before its first call."""
+        if not self._watching:
+            works = [self._note_every_second(), self._release_when_idle()]
+            if self._pool.charging.metrics_url:
+                works.append(self._look_at_the_queue(self._pool.charging.metrics_url))
+            self._watching = tuple(asyncio.create_task(work) for work in works)
+
+    async def _note_every_second(self) -> None:
+        while self._is_locked:
+            await asyncio.sleep(NOTE_S)
+            self._note()
+
+    async def _look_at_the_queue(self, url: str) -> None:
+        """Follow the server's own count of waiting requests; one without such a page is left alone."""
+        async with httpx.AsyncClient(timeout=NOTE_S, trust_env=False) as client:
+            while self._is_locked and (queue := await read_queue(client, url)):
+                self._pool.note_queue(*queue, time.monotonic())
+                await asyncio.sleep(NOTE_S)
 
     async def _release_when_idle(self) -> None:
         """Give the lock up when every run has died without a word: on a shared Ray this actor outlives
         them."""
         while time.monotonic() - self._pool.seen < IDLE_S:
             await asyncio.sleep(IDLE_S / 10)
+        self._is_locked, self._watching = False, ()
+        self._notes.unlink(missing_ok=True)
         self._lock.close()
-        self._is_locked = False
-
-    async def stop_run(self, run_id: str, reason: str) -> None:
-        self._pool.stop_run(run_id, reason)
-
-    async def snapshot(self, run_id: str) -> tuple[Counters, float, Stop | None]:
-        return self._pool.snapshot(run_id, time.monotonic())
-
-    async def close_run(self, run_id: str) -> bool:
-        return self._pool.close_run(run_id, time.monotonic())
 
 
-class SpendAuthority:
-    """Every run's budget."""
-
-    def __init__(self) -> None:
-        self._books: dict[str, Book] = {}
-
-    async def open_run(self, run_id: str, ceiling: Ceiling, spent_before: Amount) -> None:
-        self._books[run_id] = Book(ceiling, spent_before)
-
-    async def exchange(self, report: SpendReport) -> Reserve:
-        book = self._books.get(report.run_id)
-        return book.exchange(report) if book else Reserve(0, None)
-
-    async def close_worker(self, run_id: str, worker: str, spent: Amount) -> None:
-        self._books[run_id].close(worker, spent)
-
-    async def snapshot(self, run_id: str) -> Amount:
-        return self._books[run_id].spent
-
-    async def close_run(self, run_id: str) -> bool:
-        self._books.pop(run_id, None)
-        return not self._books
+def _was_restarted() -> bool:
+    return ray.is_initialized() and bool(ray.get_runtime_context().was_current_actor_reconstructed)
 
 
 def exchange_with(authority: Any) -> Callable[[Any], Awaitable[Any]]:
@@ -132,6 +170,8 @@ class Progress:
     spent: Amount
     """Billed over all resumes, with what is unknown at its worst."""
     stop: Stop | None
+    dry: frozenset[str] = frozenset()
+    """Segments of the workers whose batch is as good as sent."""
 
 
 @dataclass(frozen=True)
@@ -150,9 +190,11 @@ class Authorities:
         """The run's counters over all its pools."""
         pools = await asyncio.gather(*(pool.snapshot.remote(self.run_id) for pool in self.quota.values()))
         spent = await self.spend.snapshot.remote(self.run_id)
-        stops = [stop for _, _, stop in pools if stop]
-        counters = sum((counters for counters, _, _ in pools), Counters())
-        return Progress(counters, max((held for _, held, _ in pools), default=0.0), spent, *stops[:1] or [None])
+        stops = [pool.stop for pool in pools if pool.stop]
+        counters = sum((pool.counters for pool in pools), Counters())
+        held_s = max((pool.held_s for pool in pools), default=0.0)
+        dry = frozenset().union(*(pool.dry for pool in pools))
+        return Progress(counters, held_s, spent, stops[0] if stops else None, dry)
 
     async def close(self) -> None:
         """End the run; authorities that nobody uses any more are ended too."""
@@ -164,7 +206,7 @@ class Authorities:
 async def open_authorities(
     root: DataRoot,
     run_id: str,
-    pools: Mapping[Account, tuple[RunTerms, Limits]],
+    pools: Mapping[Account, tuple[RunTerms, Limits, Charging]],
     ceiling: Ceiling,
     spent_before: Amount,
 ) -> Authorities:
@@ -180,9 +222,10 @@ async def open_authorities(
     return Authorities(run_id, dict(zip(quota, opened[:-1], strict=True)), opened[-1])
 
 
-async def _open_pool(root: DataRoot, account: Account, terms: RunTerms, limits: Limits) -> Any:
-    name, arguments = f"quota-{content_id(*account)}", (root, account, limits)
-    return await _open(root, name, QuotaAuthority, arguments, lambda actor: actor.open_run.remote(terms, limits))
+async def _open_pool(root: DataRoot, account: Account, terms: RunTerms, limits: Limits, charging: Charging) -> Any:
+    name, arguments = f"quota-{content_id(*account)}", (root, account, limits, charging)
+    opening: Opening = lambda actor: actor.open_run.remote(terms, limits)  # noqa: E731
+    return await _open(root, name, QuotaAuthority, arguments, opening, max_restarts=-1)
 
 
 async def _open(
@@ -190,7 +233,8 @@ async def _open(
     name: str,
     kind: type,
     arguments: tuple[Any, ...],
-    opening: Callable[[Any], Awaitable[str | None]],
+    opening: Opening,
+    max_restarts: int = 0,
 ) -> Any:
     for _ in range(TRIES):
         actor = (
@@ -201,7 +245,7 @@ async def _open(
                 get_if_exists=True,
                 lifetime="detached",  # a second run on this Ray may go on using it after the first has ended
                 num_cpus=0,
-                max_restarts=0,  # a new one would not know what is reserved: the run ends, the next adopts
+                max_restarts=max_restarts,
             )
             .remote(*arguments)
         )

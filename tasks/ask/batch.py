@@ -6,7 +6,7 @@ would buy a killed worker's batch again: what it had received is in its journal,
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,22 +19,23 @@ from prefect.cache_policies import NO_CACHE
 from ray.exceptions import RayError, RayTaskError
 
 from tasks.ask.adopt import WAIT_S, adopt_segment, commit
-from tasks.ask.authority import Authorities, Progress, open_authorities
+from tasks.ask.authority import Account, Authorities, Progress, open_authorities
 from tasks.ask.batch_files import BatchFile
 from tasks.ask.call import BatchDone, TeacherCall, WorkerDone
-from tasks.ask.exchange import lowest
+from tasks.ask.exchange import Charging, Limits, RunTerms, lowest
 from tasks.ask.journal import SUFFIX
 from tasks.ask.segment import BEST_FIRST
 from tasks.ask.spend import Amount, Ceiling, check_priced
 from tasks.ask.submissions import held_out
-from tasks.ask.worker import ask_rows
+from tasks.ask.turns import Turn, Turns
+from tasks.ask.worker import AUTHORITY_GONE_S, ask_rows
 from warehouse.catalog import connect
 from warehouse.errors import RunFailed, StillhouseError
 from warehouse.layout import DataRoot
 from warehouse.records import AttemptState, DataFile
 
-WORKER_CPUS = 0.25
-"""A worker mostly waits; a core holds four."""
+WORKER_CPUS = 0.1
+"""A worker mostly waits; a core holds ten."""
 LIVES = 3
 """Workers that may die over one batch (killed, out of memory, a lost node) before the run ends."""
 POLL_S = 0.5
@@ -71,18 +72,12 @@ async def ask_all(
     if not batches:
         return ()
     call = next(iter(calls.values()))
-    pools = {
-        account: (
-            call.run_terms,
-            lowest(*(each.limits for each in calls.values() if each.account == account)),
-        )
-        for account in {each.account for each in calls.values()}
-    }
     before = await asyncio.to_thread(spent_so_far, root, call.dataset)
-    authorities = await open_authorities(root, call.run_id, pools, ceiling, before)
-    watching = asyncio.create_task(_watch(authorities, on_progress))
+    authorities = await open_authorities(root, call.run_id, pools_of(calls.values()), ceiling, before)
+    lanes = {account: Turns(workers) for account in authorities.quota}
+    watching = asyncio.create_task(_watch(authorities, lanes.values(), on_progress))
     try:
-        done = await _ask_in_turn(iter(batches), calls, authorities, workers, now)
+        done = await _ask_in_turn(batches, calls, authorities, lanes, now)
         if watching.done():
             watching.result()
         return done
@@ -92,13 +87,22 @@ async def ask_all(
         await _close(authorities, on_progress)
 
 
+def pools_of(calls: Iterable[TeacherCall]) -> dict[Account, tuple[RunTerms, Limits, Charging]]:
+    """What each account's pool must know; where teachers of one account differ, the lowest limits hold."""
+    pools: dict[Account, tuple[RunTerms, Limits, Charging]] = {}
+    for call in calls:
+        limits = pools[call.account][1] if call.account in pools else call.limits
+        pools[call.account] = (call.run_terms, lowest(limits, call.limits), call.charging)
+    return pools
+
+
 async def stop_asking(authorities: Authorities, reason: str) -> None:
     """Have every worker of the run stop sending within 0.2 s, drain for its stated time, and return."""
     await authorities.stop(reason)
 
 
 @task(name="ask", task_run_name="ask {batch.name}", cache_policy=NO_CACHE)
-async def ask_batch(batch: BatchFile, call: TeacherCall, authorities: Authorities, now: Now) -> BatchDone:
+async def ask_batch(batch: BatchFile, call: TeacherCall, authorities: Authorities, turn: Turn, now: Now) -> BatchDone:
     """Ask for one batch and commit what comes back; then its journal segment and its file are deleted.
 
     Cancelled, it stops the run's workers, waits for them to drain, commits, and lets the cancellation
@@ -107,7 +111,7 @@ async def ask_batch(batch: BatchFile, call: TeacherCall, authorities: Authoritie
     Raises:
         RunFailed: the teacher cannot go on, or three workers died over this batch.
     """
-    return await _ask_and_commit(batch, call, authorities, now)
+    return await _ask_and_commit(batch, call, authorities, turn, now)
 
 
 def spent_so_far(root: DataRoot, dataset: str) -> Amount:
@@ -130,31 +134,38 @@ def spent_so_far(root: DataRoot, dataset: str) -> Amount:
 
 
 async def _ask_in_turn(
-    batches: Iterator[BatchFile],
+    batches: Sequence[BatchFile],
     calls: Mapping[str, TeacherCall],
     authorities: Authorities,
-    workers: int,
+    lanes: Mapping[Account, Turns],
     now: Now,
 ) -> tuple[BatchDone, ...]:
+    """Every account's batches in their order, beside one another: a slow teacher holds no other one up."""
     done: list[BatchDone] = []
     is_over = False
 
-    async def take_turns() -> None:
+    async def take_turns(mine: Iterator[BatchFile], turns: Turns) -> None:
         nonlocal is_over
-        for batch in batches:
-            if is_over:
-                return
-            try:
-                finished = await ask_batch(batch, calls[batch.teacher], authorities, now)
-            except BaseException:
-                is_over = True
-                with suppress(RayError):
-                    await stop_asking(authorities, "another batch has failed")
-                raise
+        while not is_over:
+            async with turns.take() as turn:
+                batch = next(mine, None)
+                if batch is None or is_over:
+                    return
+                try:
+                    finished = await ask_batch(batch, calls[batch.teacher], authorities, turn, now)
+                except BaseException:
+                    is_over = True
+                    with suppress(RayError):
+                        await stop_asking(authorities, "another batch has failed")
+                    raise
             done.append(finished)
             is_over = is_over or finished.stopped is not None
 
-    results = await asyncio.gather(*(take_turns() for _ in range(workers)), return_exceptions=True)
+    takers = []
+    for account, turns in lanes.items():
+        mine = iter([batch for batch in batches if calls[batch.teacher].account == account])
+        takers += [take_turns(mine, turns) for _ in range(turns.takers)]
+    results = await asyncio.gather(*takers, return_exceptions=True)
     for problem in results:
         if problem is not None:
             raise problem
@@ -193,10 +204,12 @@ class _Tally:
         )
 
 
-async def _ask_and_commit(batch: BatchFile, call: TeacherCall, authorities: Authorities, now: Now) -> BatchDone:
+async def _ask_and_commit(
+    batch: BatchFile, call: TeacherCall, authorities: Authorities, turn: Turn, now: Now
+) -> BatchDone:
     tally = _Tally()
     for _ in range(LIVES):
-        done, is_dead = await _one_life(batch, call, authorities, frozenset(tally.settled), now)
+        done, is_dead = await _one_life(batch, call, authorities, frozenset(tally.settled), turn, now)
         tally.add(done)
         if not is_dead:
             break
@@ -209,16 +222,17 @@ async def _ask_and_commit(batch: BatchFile, call: TeacherCall, authorities: Auth
 
 
 async def _one_life(
-    batch: BatchFile, call: TeacherCall, authorities: Authorities, skip: frozenset[str], now: Now
+    batch: BatchFile, call: TeacherCall, authorities: Authorities, skip: frozenset[str], turn: Turn, now: Now
 ) -> tuple[WorkerDone, bool]:
     """Run one worker over what is left of a batch and commit its segment; True if the worker died."""
-    segment_id = uuid4().hex
+    segment_id = turn.segment_id = uuid4().hex
     root = call.data_root
     worker = ray.remote(num_cpus=WORKER_CPUS, max_retries=0)(ask_rows)
     quota = authorities.quota[call.account]
     work = worker.remote(batch.path, call, segment_id, quota, authorities.spend, skip)
     try:
         done: WorkerDone = await work
+        await asyncio.to_thread(_keep, root, done, now())
     except asyncio.CancelledError:
         await _drain(work, call, authorities, now)
         raise
@@ -230,8 +244,6 @@ async def _one_life(
         done = await asyncio.to_thread(_rescue, root, call.dataset, segment_id, str(error).splitlines()[0], now)
         await authorities.spend.close_worker.remote(call.run_id, segment_id, done.spent)
         return done, True
-    await asyncio.to_thread(commit, root, segment_id, done.files, now())
-    done.segment.unlink(missing_ok=True)
     return done, False
 
 
@@ -246,7 +258,12 @@ async def _drain(work: "ray.ObjectRef[WorkerDone]", call: TeacherCall, authoriti
         done = await asyncio.wait_for(asyncio.wrap_future(work.future()), call.drain_s + COMMIT_S)
     except (RayError, TimeoutError):
         return  # its journal has everything, and the next run takes it up
-    commit(call.data_root, done.segment_id, done.files, now())
+    _keep(call.data_root, done, now())  # it may be half done on a thread; a second time changes nothing
+
+
+def _keep(root: DataRoot, done: WorkerDone, now: datetime) -> None:
+    """Commit what a worker brought back; only then its segment may go."""
+    commit(root, done.segment_id, done.files, now)
     done.segment.unlink(missing_ok=True)
 
 
@@ -269,9 +286,26 @@ def _rescue(root: DataRoot, dataset: str, segment_id: str, why: str, now: Now) -
     return WorkerDone(path, segment_id, (), {}, Amount(), failure=why)
 
 
-async def _watch(authorities: Authorities, on_progress: Callable[[Progress], Awaitable[None]] | None) -> None:
-    while on_progress is not None:
-        await on_progress(await authorities.progress())
+async def _watch(
+    authorities: Authorities,
+    lanes: Collection[Turns],
+    on_progress: Callable[[Progress], Awaitable[None]] | None,
+) -> None:
+    """Let the next batch begin where one runs dry, and say how far the run is. An authority may be away for as long
+    as a restart takes."""
+    heard_at = time.monotonic()
+    while True:
+        try:
+            progress = await authorities.progress()
+        except RayError:
+            if time.monotonic() - heard_at > AUTHORITY_GONE_S:
+                raise
+        else:
+            heard_at = time.monotonic()
+            for turns in lanes:
+                turns.make_room(progress.dry)
+            if on_progress is not None:
+                await on_progress(progress)
         await asyncio.sleep(POLL_S)
 
 

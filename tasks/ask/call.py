@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urljoin
 
-from tasks.ask.exchange import Limits, RunTerms
+from tasks.ask.exchange import Charging, Limits, RunTerms
+from tasks.ask.providers import MeterName, provider_named
 from tasks.ask.spend import Amount, Rates
 from tasks.right.terms import Teacher
 from warehouse.layout import DataRoot
 from warehouse.records import AttemptState, DataFile
+
+OWN_SERVERS = ("vllm", "sglang", "self-hosted")
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class TeacherCall:
     connect_timeout_s: float = 10.0
     request_timeout_s: float = 600.0
     """From sending to the last byte; long, because a timeout after sending may have been paid."""
+    idle_timeout_s: float = 120.0
+    """Of a stream, after its first byte: so long without any, not even a comment, and it is given up."""
     drain_s: float = 10.0
     """How long a stopped worker waits for what is in flight; the rest becomes `maybe_paid`."""
     unreachable_after_s: float = 30.0
@@ -57,7 +63,24 @@ class TeacherCall:
     @property
     def limits(self) -> Limits:
         quota = self.teacher.quota
-        return Limits(quota.requests_per_minute, quota.tokens_per_minute, quota.concurrency)
+        stated: dict[MeterName, float | None] = {
+            "requests": quota.requests_per_minute,
+            "tokens": quota.tokens_per_minute,
+            "input_tokens": quota.input_tokens_per_minute,
+            "output_tokens": quota.output_tokens_per_minute,
+            "requests_per_day": quota.requests_per_day,
+            "tokens_per_day": quota.tokens_per_day,
+        }
+        return Limits({name: limit for name, limit in stated.items() if limit is not None}, quota.concurrency)
+
+    @property
+    def charging(self) -> Charging:
+        """How this teacher's provider counts what it limits."""
+        provider = provider_named(self.teacher.provider)
+        rule = self.teacher.quota.charge or provider.charge
+        # Only a server of one's own shows its queue, at the root of its address.
+        page = urljoin(self.teacher.base_url, "/metrics") if provider.name in OWN_SERVERS else None
+        return Charging(rule, provider.burst_s, provider.ramp_s, provider.cached_free, page)
 
     @property
     def label(self) -> str:

@@ -3,17 +3,36 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tasks.ask.reply import Dimension, HeaderLimit
+from tasks.ask.charge import Cost, Want
+from tasks.ask.headers import HeaderLimit
+from tasks.ask.providers import ChargeRule, MeterName
 from warehouse.records import Outcome
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Per minute, and at once; None is unknown."""
+    """What an account states; what it does not is unknown, and learned."""
 
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
+    rates: Mapping[MeterName, float] = field(default_factory=dict)
     concurrency: int | None = None
+
+
+@dataclass(frozen=True)
+class Charging:
+    """How a provider counts what it limits."""
+
+    rule: ChargeRule = "unknown"
+    quantum_s: float = 1.0
+    """It may enforce a rate per minute over so short a time."""
+    ramp_s: float = 0.0
+    """It refuses sharp ramps: the rate is reached only after so long."""
+    cached_free: bool = False
+    """Prompt tokens read from a cache take nothing of the limits."""
+    metrics_url: str | None = None
+    """Where a server of one's own says how long its queue is."""
+
+
+UNKNOWN = Charging()
 
 
 @dataclass(frozen=True)
@@ -70,18 +89,24 @@ class Report:
     run_id: str
     teacher: str
     """As errors name it: name and endpoint."""
-    wants: tuple[int, ...] = ()
-    """Tokens of the requests that wait for permission, the first in line first."""
+    wants: tuple[Want, ...] = ()
+    """The requests that wait for permission, the first in line first."""
     ready: int = 0
-    """Requests that have permission and wait for a slot."""
+    """Requests that have permission and wait for their time or a slot."""
+    left: int = 0
+    """Rows of its batch that are not sent yet, with those of `wants` and `ready`."""
     in_flight: int = 0
-    unused_requests: int = 0
-    unused_tokens: int = 0
-    """Granted, and neither sent in time nor charged."""
+    back: Cost = Cost()
+    """Charged, and either not sent in time or not used up; negative where more was used than charged."""
+    prompt_tokens: tuple[int, int] = (0, 0)
+    """Of the answers: as estimated, and as the server counted them."""
     answers: int = 0
+    answer_tokens: int = 0
+    answer_s: float = 0.0
+    """Output tokens and latencies of those answers, summed."""
     failures: tuple[Failure, ...] = ()
-    limits: Mapping[Dimension, HeaderLimit] = field(default_factory=dict)
-    """From the newest response."""
+    limits: Mapping[MeterName, HeaderLimit] = field(default_factory=dict)
+    """From the response whose request was sent last."""
     slowest_s: float = 0.0
     """The longest that an answer took."""
     counters: Counters = Counters()
@@ -101,12 +126,14 @@ class Stop:
 class Grant:
     """What a worker may do until its next exchange."""
 
-    requests: int
-    """So many of its `wants`, from the first."""
-    slots: int
+    charged: tuple[Cost, ...] = ()
+    """What so many of its `wants`, from the first, are charged: it may send them."""
+    due_s: tuple[float, ...] = ()
+    """When each of these may be sent, from now; a send that is late is given back."""
+    slots: int = 0
     """So many requests in flight at once; it may reuse a slot without asking."""
-    expires_in_s: float | None
-    """None: no rate is limited."""
+    metered: bool = False
+    """A rate is limited: what was let through while none was known must ask again."""
     hold_s: float = 0.0
     """Send nothing for so long."""
     storm: bool = False
@@ -115,8 +142,7 @@ class Grant:
 
 def lowest(*limits: Limits) -> Limits:
     """Of each limit the lowest that is known."""
-    requests, tokens, slots = (
-        min((value for each in limits if (value := getattr(each, name)) is not None), default=None)
-        for name in Limits.__dataclass_fields__
-    )
-    return Limits(requests, tokens, slots)
+    names = {name for each in limits for name in each.rates}
+    rates = {name: min(each.rates[name] for each in limits if name in each.rates) for name in names}
+    slots = min((each.concurrency for each in limits if each.concurrency is not None), default=None)
+    return Limits(rates, slots)

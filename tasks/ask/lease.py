@@ -7,12 +7,17 @@ then sent as soon as a slot is free.
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
-from tasks.ask.exchange import Counters, Failure, Grant, Report, Stop
+from tasks.ask.charge import Cost, Want, refund
+from tasks.ask.exchange import UNKNOWN, Charging, Counters, Failure, Grant, Report, Stop
+from tasks.ask.headers import HeaderLimit
+from tasks.ask.meter import HORIZON_S, LATE_S
 from tasks.ask.outcomes import RULES
-from tasks.ask.quota import SILENT_S
-from tasks.ask.reply import Dimension, HeaderLimit, Reply
+from tasks.ask.providers import MeterName
+from tasks.ask.reply import Reply
+from tasks.ask.seats import SILENT_S
 from tasks.ask.spend import Amount, Ceiling, Reserve, SpendReport
 
 EXCHANGE_S = (0.1, 0.2)
@@ -22,6 +27,8 @@ STALE_S = SILENT_S
 then."""
 AHEAD = 256
 """Rows funded ahead of their turn; at 0.2 s an exchange it allows over 1,000 requests/s a worker."""
+FEWEST_WANTS = 16
+"""Requests that permission is asked for at once, at least; more where more were granted or more slots are free."""
 
 
 class AuthorityLost(Exception):
@@ -37,8 +44,8 @@ class Row:
     sample_index: int
     body: bytes
     max_tokens: int
-    rate_tokens: int
-    """What it is charged on the tokens per minute: the estimated prompt and all of `max_tokens`."""
+    want: Want
+    """By which its provider charges it."""
     worst: Amount
     """What it may cost at most."""
     tries: int = 0
@@ -46,6 +53,20 @@ class Row:
 
     def again(self, counted: bool) -> "Row":
         return replace(self, tries=self.tries + counted)
+
+
+@dataclass(frozen=True)
+class Permit:
+    """A row that the pool has let through."""
+
+    row: Row
+    charged: Cost
+    due: float
+    """By the lease's clock."""
+    is_metered: bool
+
+    def is_late(self, now: float) -> bool:
+        return self.is_metered and now > self.due + LATE_S
 
 
 class Lease:
@@ -59,27 +80,30 @@ class Lease:
         quota: Callable[[Report], Awaitable[Grant]],
         spend: Callable[[SpendReport], Awaitable[Reserve]],
         clock: Callable[[], float],
+        charging: Charging = UNKNOWN,
     ) -> None:
         self._worker, self._run_id, self._teacher = worker, run_id, teacher
-        self._quota, self._spend, self._clock = quota, spend, clock
+        self._quota, self._spend, self._clock, self._charging = quota, spend, clock, charging
         self.waiting: deque[Row] = deque()
         self._reserving: list[Row] = []
         """Whose money is being asked for at this moment."""
         self._funded: deque[Row] = deque()
-        self._ready: deque[Row] = deque()
+        self._ready: deque[Permit] = deque()
         self.in_flight = 0
         self.storm = False
+        self.is_urgent = False
+        """The pool should hear at once of what has come up."""
         self.stop: Stop | None = None
         self.counters = Counters()
         self.released = Amount()
         self.spent = Amount()
         self._slots = 0
         self._heard_at = self._hold_until = self._own_hold_until = float("-inf")
-        self._expires_at: float | None = None
-        self._unused_requests = self._unused_tokens = 0
-        self._answers, self._slowest_s = 0, 0.0
-        self._failures: list[tuple[Failure, float]] = []
-        self._limits: Mapping[Dimension, HeaderLimit] = {}
+        self._last_grant: tuple[Cost, ...] = ()
+        self._limits_of = float("-inf")
+        """When the request was sent whose response told the limits."""
+        self._limit_seen: dict[MeterName, float] = {}
+        self._news = _News()
         self._spend_told: tuple[Amount, Amount] = (Amount(), Amount())
 
     @property
@@ -87,81 +111,122 @@ class Lease:
         """Nothing waits and nothing is in flight."""
         return not (self.waiting or self._reserving or self._funded or self._ready or self.in_flight)
 
-    def take(self) -> Row | None:
+    def take(self) -> Permit | None:
         """A row that may be sent now, which then has a slot; None if there is none."""
-        if not self._ready or self.in_flight >= self._slots or self._is_expired() or not self.may_send():
+        self._return_late()
+        if not self._ready or self.in_flight >= self._slots or self.next_due_s() or not self.may_send():
             return None
         self.in_flight += 1
         return self._ready.popleft()
 
+    def next_due_s(self) -> float:
+        """Seconds until the next row may be sent; 0 if one may now, or none is ready."""
+        return max(0.0, self._ready[0].due - self._clock()) if self._ready else 0.0
+
     def may_send(self) -> bool:
         """Whether nothing has come up since that forbids it; asked again once the intent is durable.
 
-        A grant may run out while its intent is being made durable: else a slow disk would never let one be
+        A send may become late while its intent is being made durable: else a slow disk would never let one be
         sent.
         """
         now = self._clock()
         held_until = max(self._hold_until, self._own_hold_until)
         return self.stop is None and now >= held_until and now - self._heard_at <= STALE_S
 
-    def _is_expired(self) -> bool:
-        return self._expires_at is not None and self._clock() > self._expires_at
-
-    def give_back(self, row: Row) -> None:
+    def give_back(self, permit: Permit) -> None:
         """A row that was taken and not sent: its slot, its permission and its money come back."""
         self.in_flight -= 1
-        self._ready.appendleft(row)
+        self._ready.appendleft(permit)
 
-    def finish(self, row: Row, cost: Amount) -> None:
+    def finish(self, permit: Permit, cost: Amount) -> None:
         """A request is over, and cost this much of the worst that was reserved."""
         self.in_flight -= 1
-        self.released += row.worst
+        self.released += permit.row.worst
         self.spent += cost
 
-    def note_reply(self, reply: Reply, age_s: float) -> None:
+    def note_reply(self, permit: Permit, reply: Reply, latency_s: float) -> None:
         """Tell the pool at the next exchange how a request went."""
-        if reply.limits:
-            self._limits = reply.limits
-        if reply.outcome == "malformed" or RULES[reply.outcome].answer:
-            self._answers += 1
-            self._slowest_s = max(self._slowest_s, age_s)
-        else:
-            self.note_failure(Failure(reply.outcome, age_s, retry_after_s=reply.retry_after_s, error=reply.error or ""))
+        self._note_limits(reply, self._clock() - latency_s)
+        usage, news = reply.usage, self._news
+        if reply.outcome != "malformed" and not RULES[reply.outcome].answer:
+            produced = (0, 0) if RULES[reply.outcome].billed == "no" else None
+            back = refund(self._charging.rule, permit.charged, produced)
+            news.back = news.back.plus(back)
+            self.note_failure(
+                Failure(reply.outcome, latency_s, retry_after_s=reply.retry_after_s, error=reply.error or "")
+            )
+            return
+        news.answers += 1
+        news.slowest_s = max(news.slowest_s, latency_s)
+        if usage:
+            news.answer_tokens, news.answer_s = news.answer_tokens + usage.completion, news.answer_s + latency_s
+            news.prompt_tokens = (
+                news.prompt_tokens[0] + permit.row.want.prompt_tokens,
+                news.prompt_tokens[1] + usage.prompt,
+            )
+            counted = usage.prompt - (usage.cached or 0 if self._charging.cached_free else 0)
+            news.back = news.back.plus(refund(self._charging.rule, permit.charged, (counted, usage.completion)))
 
     def note_failure(self, failure: Failure) -> None:
         """Tell the pool, and do not wait for its word to hold still oneself."""
         now = self._clock()
-        self._failures.append((failure, now))
+        self._news.failures.append((failure, now))
         if RULES[failure.outcome].stops:
             self._own_hold_until = float("inf")
         elif failure.outcome == "rate_limited":
+            self.is_urgent = True
             wait = max(failure.retry_after_s or 0.0, EXCHANGE_S[1])
             self._own_hold_until = max(self._own_hold_until, now + wait)
 
-    def uncharge(self, row: Row) -> None:
+    def uncharge(self, permit: Permit) -> None:
         """A request never reached the teacher, so the rate was not used."""
-        self._unused_requests += 1
-        self._unused_tokens += row.rate_tokens
+        self._news.back = self._news.back.plus(permit.charged)
 
     async def exchange(self) -> list[Row]:
-        """Report, and take what is granted; returns rows that no budget will ever let through."""
-        self._return_expired()
+        """Report, and take what is granted; returns rows that no budget will ever let through.
+
+        Raises: AuthorityLost: nobody answered; for `STALE_S` after its last word the worker then lets through half
+        of what it was last granted, and after that nothing.
+        """
+        self._return_late()
         over_budget = await self._fund()
         await self._ask_pool()
         return over_budget
 
+    def go_on_alone(self) -> None:
+        """Let through half of what the lost authority last granted, evenly until the next try."""
+        if self.stop is None and self._clock() - self._heard_at <= STALE_S:
+            count = min(len(self._last_grant) // 2, len(self._funded))
+            for at in range(count):
+                charged = self._last_grant[at]
+                self._news.back = self._news.back.minus(charged)
+                due = self._clock() + HORIZON_S * at / count
+                self._ready.append(Permit(self._funded.popleft(), charged, due, is_metered=True))
+
     async def leave(self, spent: Amount) -> None:
         """Say the last word: what the batch cost in all."""
         await self._spend(SpendReport(self._worker, self._run_id, self.released, spent, leaving=True))
-        counters = replace(self.counters, in_flight=0)
-        await self._quota(Report(self._worker, self._run_id, self._teacher, counters=counters, leaving=True))
+        await self._quota(self._report((), leaving=True))
 
-    def _return_expired(self) -> None:
-        if self._ready and self._is_expired():
-            self._unused_requests += len(self._ready)
-            self._unused_tokens += sum(row.rate_tokens for row in self._ready)
-            self._funded.extendleft(reversed(self._ready))
-            self._ready.clear()
+    def _note_limits(self, reply: Reply, sent_at: float) -> None:
+        """Of several responses the one that was sent last knows best; a limit that fell is news to be told at once."""
+        if not reply.limits or sent_at < self._limits_of:
+            return
+        self._news.limits, self._limits_of = reply.limits, sent_at
+        for name, header in reply.limits.items():
+            if header.limit < self._limit_seen.get(name, 0.0):
+                self.is_urgent = True
+                self._own_hold_until = max(self._own_hold_until, self._clock() + EXCHANGE_S[1])
+            self._limit_seen[name] = header.limit
+
+    def _return_late(self) -> None:
+        """Permissions that were not used in time go back, and their rows to the head of the line."""
+        now, late = self._clock(), []
+        while self._ready and self._ready[0].is_late(now):
+            permit = self._ready.popleft()
+            self._news.back = self._news.back.plus(permit.charged)
+            late.append(permit.row)
+        self._funded.extendleft(reversed(late))
 
     async def _fund(self) -> list[Row]:
         room = max(0, AHEAD - len(self._funded) - len(self._ready)) if self.stop is None else 0
@@ -169,9 +234,14 @@ class Lease:
         told = (self.released, self.spent)
         if not rows and told == self._spend_told:
             return []
-        reserve = await self._spend(
-            SpendReport(self._worker, self._run_id, *told, wants=tuple(row.worst for row in rows))
-        )
+        try:
+            reserve = await self._spend(
+                SpendReport(self._worker, self._run_id, *told, wants=tuple(row.worst for row in rows))
+            )
+        except AuthorityLost:
+            self.waiting.extendleft(reversed(rows))
+            self._reserving = []
+            raise
         self._spend_told, self._reserving = told, []
         self._funded.extend(rows[: reserve.requests])
         rest = rows[reserve.requests :]
@@ -188,38 +258,76 @@ class Lease:
         return [row for row, fit in zip(waiting, fits, strict=True) if not fit]
 
     async def _ask_pool(self) -> None:
-        wants = tuple(row.rate_tokens for row in self._funded)
-        grant = await self._quota(self._report(wants))
-        now = self._clock()
-        self._heard_at = now
-        unmetered = list(self._ready) if self._expires_at is None and grant.expires_in_s is not None else []
-        if unmetered:  # a limit has just been learned: what had been let through without one must ask again
+        many = max(FEWEST_WANTS, 2 * len(self._last_grant), self._slots - self.in_flight - len(self._ready))
+        wants = tuple(row.want for row in islice(self._funded, many))
+        told, self._news = self._news, _News()
+        try:
+            grant = await self._quota(self._report(wants, told))
+        except AuthorityLost:
+            self._news = told.joined(self._news)
+            raise
+        self._follow(grant)
+
+    def _follow(self, grant: Grant) -> None:
+        self._heard_at = now = self._clock()
+        self.is_urgent = False
+        if grant.metered and self._ready and not self._ready[0].is_metered:
+            # A limit has just been learned: what had been let through without one must ask again.
+            self._funded.extendleft(permit.row for permit in reversed(self._ready))
             self._ready.clear()
-        for _ in range(grant.requests):
-            self._ready.append(self._funded.popleft())
-        self._funded.extendleft(reversed(unmetered))
-        if grant.requests or not self._ready:
-            self._expires_at = None if grant.expires_in_s is None else now + grant.expires_in_s
+        for charged, due_s in zip(grant.charged, grant.due_s, strict=True):
+            self._ready.append(Permit(self._funded.popleft(), charged, now + due_s, grant.metered))
+        self._last_grant = grant.charged
         self._slots, self.storm, self.stop = grant.slots, grant.storm, grant.stop or self.stop
         self._hold_until = now + grant.hold_s
 
-    def _report(self, wants: tuple[int, ...]) -> Report:
-        now = self._clock()
-        report = Report(
+    def _report(self, wants: tuple[Want, ...], news: "_News | None" = None, leaving: bool = False) -> Report:
+        now, news = self._clock(), news or self._news
+        return Report(
             self._worker,
             self._run_id,
             self._teacher,
             wants,
-            len(self._ready),
-            self.in_flight,
-            self._unused_requests,
-            self._unused_tokens,
-            self._answers,
-            tuple(replace(failure, age_s=failure.age_s + now - noted) for failure, noted in self._failures),
-            self._limits,
-            self._slowest_s,
-            replace(self.counters, in_flight=self.in_flight),
+            ready=len(self._ready),
+            left=len(self.waiting) + len(self._funded) + len(self._ready),
+            in_flight=0 if leaving else self.in_flight,
+            back=news.back,
+            prompt_tokens=news.prompt_tokens,
+            answers=news.answers,
+            answer_tokens=news.answer_tokens,
+            answer_s=news.answer_s,
+            failures=tuple(replace(failure, age_s=failure.age_s + now - noted) for failure, noted in news.failures),
+            limits=news.limits,
+            slowest_s=news.slowest_s,
+            counters=replace(self.counters, in_flight=0 if leaving else self.in_flight),
+            leaving=leaving,
         )
-        self._unused_requests = self._unused_tokens = self._answers = 0
-        self._failures, self._limits = [], {}
-        return report
+
+
+@dataclass
+class _News:
+    """What has happened since the pool was last told."""
+
+    back: Cost = Cost()
+    prompt_tokens: tuple[int, int] = (0, 0)
+    answers: int = 0
+    answer_tokens: int = 0
+    answer_s: float = 0.0
+    slowest_s: float = 0.0
+    failures: list[tuple[Failure, float]] = field(default_factory=list)
+    limits: Mapping[MeterName, HeaderLimit] = field(default_factory=dict)
+
+    def joined(self, later: "_News") -> "_News":
+        """What may not have been told, with what came after it. What would come back counts as told: told twice, it
+        would let through more than the limit."""
+        owed = Cost(*(min(0, part) for part in self.back))
+        return _News(
+            owed.plus(later.back),
+            (self.prompt_tokens[0] + later.prompt_tokens[0], self.prompt_tokens[1] + later.prompt_tokens[1]),
+            self.answers + later.answers,
+            self.answer_tokens + later.answer_tokens,
+            self.answer_s + later.answer_s,
+            max(self.slowest_s, later.slowest_s),
+            [*self.failures, *later.failures],
+            later.limits or self.limits,
+        )

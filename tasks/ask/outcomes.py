@@ -74,9 +74,10 @@ _FATAL_429 = (
     "billing_hard_limit_reached",
     "billing_not_active",
     "credit",
+    "exceeded_current_quota",  # Moonshot
     "payment_required",
 )
-_AGAIN_4XX = (408, 409, 425)  # the server gave up waiting, or says that a moment later it may do
+_AGAIN_4XX = (408, 409, 425, 499)  # the server, or a proxy (499), gave up waiting, or says that a moment later may do
 
 
 def outcome_of_status(status: int, error_code: str | None = None) -> Outcome:

@@ -103,7 +103,8 @@ async def _send(client: httpx.AsyncClient, teacher: Teacher, body: bytes) -> tup
         return 0, Reply("timeout", error=f"no reply in time ({_cause(error)})")
     except httpx.HTTPError as error:
         return 0, Reply("connection", error=f"the connection broke ({_cause(error)})")
-    return response.status_code, read_reply(response.status_code, _lowered(response), response.content, _UNUSED)
+    status, headers = response.status_code, _lowered(response)
+    return status, read_reply(status, headers, response.content, _UNUSED, teacher.provider)
 
 
 def _lowered(response: httpx.Response) -> dict[str, str]:

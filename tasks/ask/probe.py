@@ -108,12 +108,12 @@ def check_access(teacher: Teacher, status: int, api_key: str | None) -> None:
 def check_reply(teacher: Teacher, status: int, reply: Reply) -> None:
     """BadInput where the probe shows that this recipe cannot be asked of this teacher."""
     line = reply.error or f"{status}"
-    if reply.outcome == "unauthorised":
-        raise BadInput(f"{_named(teacher)} does not let this account ask ({line}): see to the account, then run again")
     if status == 404:
         raise BadInput(
             f"{_named(teacher)} does not know model {teacher.model!r} or the path ({line}): correct the entry"
         )
+    if reply.outcome == "unauthorised":
+        raise BadInput(f"{_named(teacher)} does not let this account ask ({line}): see to the account, then run again")
     if reply.outcome == "rejected" and "context" in line.lower():
         raise BadInput(f"{_named(teacher)} has too short a context ({line}): lower sampling.max_tokens")
     if reply.outcome == "rejected":

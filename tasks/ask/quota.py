@@ -1,33 +1,27 @@
-"""What one account's pool allows (pure): rates, slots, pauses, and when to give up. The clock is an argument.
-
-Rates are meters that refill continuously and may go into debt by one request (GCRA): over any time `t` at
-most `rate x t + burst + one request` is let through, a large request never starves, and nothing is clipped.
-They start empty, so a new authority never spends a burst that an old one has spent already.
-"""
+"""What one account's pool allows (pure): rates, slots, pauses, and when to give up. The clock is an argument."""
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-from tasks.ask.exchange import Counters, Failure, Grant, Limits, Report, RunTerms, Stop, lowest
-from tasks.ask.reply import Dimension, HeaderLimit
+from tasks.ask.charge import Cost, Want, charge
+from tasks.ask.exchange import UNKNOWN, Charging, Counters, Failure, Grant, Limits, Report, RunTerms, Stop, lowest
+from tasks.ask.headers import HeaderLimit
+from tasks.ask.meter import HORIZON_S, LATE_S, Meters
+from tasks.ask.providers import MeterName
+from tasks.ask.seats import Seat, Table
+from tasks.ask.slots import Slots
 
-SAFETY = 0.99
-"""Share of a stated limit that is used."""
-BURST_S = 0.5
-"""Seconds of rate that may be saved up; providers enforce within 1 to 2 s."""
-LEASE_S = 0.5
-"""A permission that was not used by then is returned."""
 LOWERED = 0.8
-"""A 429 multiplies the rate by this, once for all requests sent before it."""
+"""A 429 that no change of the limits explains multiplies the rate by this, once for all requests sent before it."""
+SHARED = 0.9
+"""What the headers' word of another tenant multiplies it by, at most once a second."""
+LOWEST_SCALE = 0.02
 RECOVERY_PER_S = 0.02
 """What a lowered rate regains each second."""
-FEWER = 0.75
-"""An overloaded reply or a timeout multiplies the adaptive concurrency by this, once per cascade."""
-START_CONCURRENCY, MAX_CONCURRENCY = 32, 256
-"""Where nothing is stated: doubled per round of answers until the first loss, then one more per round."""
-SILENT_S = 2.0
-"""A worker that has not exchanged for so long is dead, or sends nothing until it has."""
+RAMP_FROM = 0.2
+"""Share of the rate with which a provider that refuses sharp ramps is begun."""
 STORM_AFTER = 5
 """Rounds of failures, with no answer between, after which one request at a time probes whether it is over. A
 round is what was sent before its first failure was known."""
@@ -35,41 +29,10 @@ PAUSE_S, MAX_PAUSE_S = 1.0, 10.0
 """The pause after a 429 without Retry-After, doubled for each cascade in a row."""
 REJECTED_AT_FIRST = 20
 """So many rejected requests before any answer mean that the recipe is wrong, not the rows."""
-
-
-class Meter:
-    """One rate: a level that refills continuously up to a burst, and lets a request through while above
-    zero."""
-
-    def __init__(self, per_minute: float, now: float) -> None:
-        self.per_minute = per_minute
-        self.level = 0.0
-        self._at = now
-
-    def refill(self, now: float, scale: float) -> None:
-        rate = self.per_minute / 60.0 * SAFETY
-        self.level = min(rate * BURST_S, self.level + rate * scale * max(0.0, now - self._at))
-        self._at = max(self._at, now)
-
-    def empty(self, until: float) -> None:
-        """Save nothing up before `until`; a debt stays."""
-        self.level = min(self.level, 0.0)
-        self._at = max(self._at, until)
-
-
-@dataclass
-class Seat:
-    """A worker at the table."""
-
-    run_id: str
-    assigned: int = 0
-    """Slots it may use, as of the last grant."""
-    held: int = 0
-    """Slots it may be using: a grant lowers it only once the next report shows that it has arrived."""
-    in_flight: int = 0
-    wanted: int = 0
-    seen: float = 0.0
-    counters: Counters = Counters()
+AHEAD_S = 1.5
+"""A batch that will be sent in less than this is running dry: its lane may begin the next one."""
+MEMORY = 200
+"""Answers after which the mean of their lengths has half forgotten what came before."""
 
 
 @dataclass
@@ -87,28 +50,66 @@ class RunState:
     seen: float = 0.0
 
 
+@dataclass
+class Lengths:
+    """What one teacher's answers have shown: their mean length, and the prompt's tokens per estimated one."""
+
+    answers: float = 0.0
+    tokens: float = 0.0
+    estimated: float = 0.0
+    counted: float = 0.0
+
+    def note(self, report: Report) -> None:
+        keep = 0.5 ** (report.answers / MEMORY)
+        self.answers = self.answers * keep + report.answers
+        self.tokens = self.tokens * keep + report.answer_tokens
+        self.estimated = self.estimated * keep + report.prompt_tokens[0]
+        self.counted = self.counted * keep + report.prompt_tokens[1]
+
+    def mean(self, max_tokens: int) -> float:
+        """Until there are answers, as if one of full length had come."""
+        return (self.tokens + max_tokens) / (self.answers + 1)
+
+    @property
+    def prompt_scale(self) -> float:
+        """Until there are answers, the estimate as it is."""
+        return (self.counted + 100) / (self.estimated + 100) if self.estimated else 1.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """How a run is."""
+
+    counters: Counters = Counters()
+    held_s: float = 0.0
+    stop: Stop | None = None
+    dry: frozenset[str] = frozenset()
+    """Workers whose batch is as good as sent."""
+
+
 class Pool:
     """The limits of one account and pool, shared by all workers of all runs. Not thread-safe: one owner
     calls it."""
 
-    def __init__(self, limits: Limits, now: float, rng: random.Random) -> None:
-        self.stated = limits
+    def __init__(self, limits: Limits, now: float, rng: random.Random, charging: Charging = UNKNOWN) -> None:
+        self.stated, self.charging = limits, charging
         self._rng = rng
-        self._meters: dict[Dimension, Meter] = {}
-        self._scale, self._scaled_at, self._lowered_at = 1.0, now, float("-inf")
-        self.hold_until = now
-        self._slots = float(limits.concurrency or START_CONCURRENCY)
-        self._max_slots = limits.concurrency or MAX_CONCURRENCY
-        self._slowest_s = 0.0
-        self._lost, self._fewer_at = False, float("-inf")
-        self._seats: dict[str, Seat] = {}
+        self._meters = Meters(charging.quantum_s, now)
+        self._slots = Slots(limits.concurrency)
+        self._table = Table()
+        self._lengths: dict[str, Lengths] = {}
         self._runs: dict[str, RunState] = {}
+        self._meters.scale, self._scaled_at, self._lowered_at = 1.0, now, float("-inf")
+        self._ramp_until = now + charging.ramp_s
+        if charging.ramp_s:
+            self._meters.scale = RAMP_FROM
+        self._learning_until = self._changed_at = self._shared_at = float("-inf")
+        self.hold_until = now
         self._rounds_failed, self._failed_at = 0, float("-inf")
         self._pauses_in_a_row = 0
         self._silent_since: float | None = None
         self._only_unsent = True
-        self._set_rate("requests", limits.requests_per_minute, now)
-        self._set_rate("tokens", limits.tokens_per_minute, now)
+        self._set_stated()
 
     @property
     def storm(self) -> bool:
@@ -119,18 +120,15 @@ class Pool:
         holds."""
         self._runs[terms.run_id] = RunState(terms, seen=now)
         self.stated = lowest(self.stated, limits)
-        self._set_rate("requests", self.stated.requests_per_minute, now)
-        self._set_rate("tokens", self.stated.tokens_per_minute, now)
-        if self.stated.concurrency is not None:
-            self._max_slots = self.stated.concurrency
-            self._slots = min(self._slots, float(self._max_slots))
+        self._set_stated()
 
     def close_run(self, run_id: str, now: float) -> bool:
         """End a run; True if no other run uses the pool. A run that was silent for its request timeout is
         gone."""
         self._runs.pop(run_id, None)
-        for name in [name for name, seat in self._seats.items() if seat.run_id == run_id]:
-            del self._seats[name]
+        for seat in self._table:
+            if seat.run_id == run_id:
+                self._table.leave(seat)
         return not any(now - run.seen < run.terms.request_timeout_s for run in self._runs.values())
 
     def stop_run(self, run_id: str, reason: str) -> None:
@@ -141,76 +139,115 @@ class Pool:
         """Take a worker's report and say what it may do next. Never waits."""
         run = self._runs.get(report.run_id)
         if run is None:
-            return Grant(0, 0, None, stop=Stop("the run has ended", failed=False))
+            return Grant(stop=Stop("the run has ended", failed=False))
         run.seen, run.teacher = now, report.teacher
-        seat = self._take_seat(report, now)
+        seat = self._table.take(report, now)
+        self._forget_the_dead(now)
         self._recover(now)
-        self._return_unused(report, now)
+        self._meters.give_back(report.back)
+        if now < self.hold_until:
+            self._meters.empty(self.hold_until)
         self._learn(report.limits, now)
-        self._note_answers(run, report.answers)
-        self._slowest_s = max(self._slowest_s, report.slowest_s)
+        self._note_answers(run, report)
         for failure in report.failures:
             self._note_failure(run, failure, now)
         if report.leaving:
             run.left += replace(report.counters, in_flight=0)
-            del self._seats[report.worker]
+            self._table.leave(seat)
         if report.leaving or run.stop:
-            return Grant(0, 0, None, stop=run.stop)
+            return Grant(stop=run.stop)
         return self._grant(report, seat, now)
+
+    def note_queue(self, waiting: float, running: float, now: float) -> None:
+        """What a self-hosted server's own metrics say of its queue."""
+        self._slots.note_queue(waiting, running, now)
 
     @property
     def seen(self) -> float:
         """When a run, or a worker of one, was last heard of."""
         return max((run.seen for run in self._runs.values()), default=float("-inf"))
 
-    def snapshot(self, run_id: str, now: float) -> tuple[Counters, float, Stop | None]:
-        """A run's counters, for how long the pool pauses, and why it stops, if it does. Renews the run."""
+    def snapshot(self, run_id: str, now: float) -> Snapshot:
+        """A run's counters, for how long the pool pauses, why it stops if it does. Renews the run."""
         run = self._runs.get(run_id)
         if run is None:
-            return Counters(), 0.0, None
+            return Snapshot()
         run.seen = now
-        seats = (seat.counters for seat in self._seats.values() if seat.run_id == run_id)
-        return sum(seats, run.left), max(0.0, self.hold_until - now), run.stop
+        seats = [seat for seat in self._table if seat.run_id == run_id]
+        counters = sum((seat.counters for seat in seats), run.left)
+        dry = frozenset(seat.worker for seat in seats if seat.is_dry(AHEAD_S))
+        return Snapshot(counters, max(0.0, self.hold_until - now), run.stop, dry)
+
+    # A restart
+
+    def state(self) -> dict[str, Any]:
+        """What a restarted authority must know, as JSON: the runs, and what was learned of the limits."""
+        return {
+            "runs": [asdict(run.terms) for run in self._runs.values()],
+            "stated": asdict(self.stated),
+            "learned": dict(self._meters.state()),
+            "scale": self._meters.scale,
+            "quantum_s": self._meters.quantum_s,
+        }
+
+    def restore(self, state: Mapping[str, Any], now: float) -> None:
+        """Go on after a restart. What the last authority has granted may still be on its way, so nothing new is
+        granted until that has expired, nor are slots until every worker has said what it has in flight."""
+        self.stated = lowest(self.stated, Limits(**state["stated"]))
+        self._meters.quantum_s = min(self._meters.quantum_s, state["quantum_s"])
+        self._set_stated()
+        for name, limit in state["learned"].items():
+            self._meters.set_limit(name, limit, remaining=0.0)
+        self._meters.scale = state["scale"]
+        self._learning_until = now + HORIZON_S + LATE_S
+        self._meters.empty(self._learning_until)
+        for terms in state["runs"]:
+            self._runs[terms["run_id"]] = RunState(RunTerms(**terms), seen=now)
 
     # Rates
 
-    def _set_rate(self, dimension: Dimension, per_minute: float | None, now: float) -> None:
-        if per_minute is None:
-            return
-        meter = self._meters.setdefault(dimension, Meter(per_minute, now))
-        meter.per_minute = per_minute
+    def _set_stated(self) -> None:
+        for name, limit in self.stated.rates.items():
+            if limit < (self._meters.limit(name) or float("inf")):
+                self._meters.set_limit(name, limit)
+        self._slots.set_stated(self.stated.concurrency)
 
-    def _learn(self, limits: Mapping[Dimension, HeaderLimit], now: float) -> None:
-        """Follow the newest headers, read as per minute; a limit stated in the registry is never exceeded."""
-        for dimension, header in limits.items():
-            stated = getattr(self.stated, f"{dimension}_per_minute")
-            self._set_rate(dimension, min(header.limit, stated or header.limit), now)
+    def _learn(self, limits: Mapping[MeterName, HeaderLimit], now: float) -> None:
+        """Follow the newest headers; a limit stated in the registry is never exceeded."""
+        for name, header in limits.items():
+            limit = min(header.limit, self.stated.rates.get(name, header.limit))
+            if limit < (self._meters.limit(name) or 0.0):
+                self._changed_at = now
+            self._meters.set_limit(name, limit, header.remaining)
+            is_shared = header.remaining is not None and self._meters.note_remaining(name, header.remaining)
+            if is_shared and now - self._shared_at >= 1.0:
+                self._shared_at = now
+                self._scale_by(SHARED)
+
+    def _scale_by(self, factor: float) -> None:
+        self._meters.scale = max(LOWEST_SCALE, self._meters.scale * factor)
 
     def _recover(self, now: float) -> None:
         """Raise a lowered rate smoothly and refill the meters; nothing is saved up during a pause."""
         since = max(self._scaled_at, min(self.hold_until, now))
-        self._scale = min(1.0, self._scale + RECOVERY_PER_S * max(0.0, now - since))
+        ramp = self.charging.ramp_s if now < self._ramp_until else 0.0
+        per_s = (1.0 - RAMP_FROM) / ramp if ramp else RECOVERY_PER_S
+        self._meters.advance(now)
+        self._meters.scale = min(1.0, self._meters.scale + per_s * max(0.0, now - since))
         self._scaled_at = max(self._scaled_at, now)
-        for meter in self._meters.values():
-            meter.refill(now, self._scale)
-
-    def _return_unused(self, report: Report, now: float) -> None:
-        unused: dict[Dimension, int] = {"requests": report.unused_requests, "tokens": report.unused_tokens}
-        for dimension, meter in self._meters.items():
-            meter.level += unused[dimension]
-            if now < self.hold_until:
-                meter.empty(self.hold_until)
 
     # What happened
 
-    def _note_answers(self, run: RunState, answers: int) -> None:
-        if not answers:
+    def _note_answers(self, run: RunState, report: Report) -> None:
+        if not report.answers:
             return
-        run.answers += answers
+        run.answers += report.answers
         self._rounds_failed = self._pauses_in_a_row = 0
         self._silent_since, self._only_unsent = None, True
-        if self._in_flight() >= self._slots / 2:  # an idle teacher proves nothing about a higher limit
-            self._slots = min(self._max_slots, self._slots + (answers / self._slots if self._lost else answers))
+        self._lengths.setdefault(report.teacher, Lengths()).note(report)
+        # What is paced by a rate does not come faster by more slots, so there is no step to judge.
+        tokens = 0 if self._meters.per_minute else report.answer_tokens
+        self._slots.note_answers(report.answers, report.answer_s, tokens, self._table.in_flight)
 
     def _note_failure(self, run: RunState, failure: Failure, now: float) -> None:
         sent_at = now - failure.age_s
@@ -230,8 +267,10 @@ class Pool:
         self._only_unsent &= not failure.sent
         if failure.outcome == "rate_limited":
             self._lower(failure, sent_at, now)
-        if failure.outcome in ("overloaded", "timeout") or (failure.outcome == "rate_limited" and not self._meters):
-            self._have_fewer(sent_at, now)
+        if failure.outcome in ("overloaded", "timeout") or (
+            failure.outcome == "rate_limited" and not self._meters.per_minute
+        ):
+            self._slots.note_loss(sent_at, now)
         if failure.outcome == "overloaded" and (failure.retry_after_s or self.storm):
             self._pause(failure.retry_after_s, now)
         if failure.outcome == "connection" and self.storm:
@@ -243,7 +282,9 @@ class Pool:
         cascade = sent_at <= self._lowered_at
         if not cascade:
             self._lowered_at = now
-            self._scale *= LOWERED
+            if self._changed_at <= sent_at:  # else it is the change that was felt, and that is known by now
+                self._meters.shorten_burst()
+                self._scale_by(LOWERED)
         if failure.retry_after_s is not None or not cascade:
             self._pause(failure.retry_after_s, now)
 
@@ -256,13 +297,7 @@ class Pool:
         else:
             pause = retry_after_s * self._rng.uniform(1.0, 1.05)  # a minimum; not everybody back at one instant
         self.hold_until = max(self.hold_until, now + pause)
-        for meter in self._meters.values():
-            meter.empty(self.hold_until)
-
-    def _have_fewer(self, sent_at: float, now: float) -> None:
-        if sent_at > self._fewer_at:
-            self._lost, self._fewer_at = True, now
-            self._slots = max(1.0, self._slots * FEWER)
+        self._meters.empty(self.hold_until)
 
     def _lose_patience(self, run: RunState, failure: Failure, now: float) -> None:
         silent = now - (self._silent_since if self._silent_since is not None else now)
@@ -283,59 +318,26 @@ class Pool:
 
     # Who may do what
 
-    def _take_seat(self, report: Report, now: float) -> Seat:
-        seat = self._seats.setdefault(report.worker, Seat(report.run_id))
-        seat.in_flight, seat.seen, seat.counters = report.in_flight, now, report.counters
-        seat.wanted = report.in_flight + report.ready + len(report.wants)
-        seat.held = max(seat.assigned, report.in_flight)
-        for name, other in list(self._seats.items()):
-            if now - other.seen > SILENT_S:
-                self._give_up(name, other, now)
-        return seat
-
-    def _give_up(self, name: str, seat: Seat, now: float) -> None:
-        """Free the slots of a worker that fell silent once the teacher must be done with its requests.
-
-        It sends nothing more by then, but up to all of its slots may be in use, and the teacher may go on
-        with a dead client's requests: they count for twice as long as the slowest answer so far.
-        """
-        run = self._runs.get(seat.run_id)
-        seat.wanted = 0
-        longest = run.terms.request_timeout_s if run else 0.0
-        if now - seat.seen > SILENT_S + min(longest, 2 * self._slowest_s or longest):
-            if run:
-                run.left += replace(seat.counters, in_flight=0)
-            del self._seats[name]
-
-    def _in_flight(self) -> int:
-        return sum(seat.in_flight for seat in self._seats.values())
+    def _forget_the_dead(self, now: float) -> None:
+        longest = max(run.terms.request_timeout_s for run in self._runs.values())
+        for seat in self._table.dead(now, longest):
+            owner = self._runs.get(seat.run_id)
+            if owner:
+                owner.left += replace(seat.counters, in_flight=0)
+            self._table.leave(seat)
 
     def _grant(self, report: Report, seat: Seat, now: float) -> Grant:
         hold = max(0.0, self.hold_until - now)
-        slots = self._assign(seat)
-        wants = () if hold else report.wants
-        if self.storm:
-            wants = wants[:1]
-        granted = self._permit(wants)
-        expires = LEASE_S if self._meters else None
-        return Grant(granted, slots, expires, hold, self.storm)
+        if now < self._learning_until:
+            return Grant(slots=report.in_flight, metered=bool(self._meters), hold_s=hold)
+        slots = self._table.assign(seat, 1 if self.storm else self._slots.limit)
+        wants = () if hold else report.wants[:1] if self.storm else report.wants
+        costs = self._costs(report.teacher, wants)
+        times = self._meters.plan(costs, now) if self._meters else [now] * len(costs)
+        seat.note_granted(len(times), now)
+        due = tuple(max(0.0, at - now) for at in times)
+        return Grant(tuple(costs[: len(times)]), due, slots, bool(self._meters), hold, self.storm)
 
-    def _assign(self, seat: Seat) -> int:
-        """A fair share of the slots that others cannot be using."""
-        limit = 1 if self.storm else int(self._slots)
-        others = [other for other in self._seats.values() if other is not seat]
-        free = limit - sum(other.held for other in others)
-        askers = 1 + sum(1 for other in others if other.wanted)
-        unwanted = sum(max(0, limit // askers - other.wanted) for other in others if other.wanted)
-        share = max(1, -(-limit // askers) + unwanted)
-        before, seat.assigned = seat.assigned, max(0, min(share, free, seat.wanted))
-        seat.held = max(seat.assigned, before, seat.in_flight)
-        return seat.assigned
-
-    def _permit(self, wants: tuple[int, ...]) -> int:
-        for index, tokens in enumerate(wants):
-            if any(meter.level <= 0.0 for meter in self._meters.values()):
-                return index
-            for dimension, meter in self._meters.items():
-                meter.level -= tokens if dimension == "tokens" else 1
-        return len(wants)
+    def _costs(self, teacher: str, wants: Sequence[Want]) -> list[Cost]:
+        known = self._lengths.setdefault(teacher, Lengths())
+        return [charge(self.charging.rule, want, known.prompt_scale, known.mean(want.max_tokens)) for want in wants]

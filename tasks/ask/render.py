@@ -17,6 +17,8 @@ from tasks.ask.sampling import PLACEHOLDER, Ask, Sampling
 from warehouse.records import content_id
 
 Message = dict[str, str]
+UNASKED = frozenset({"max_tokens", "stream", "stream_options"})
+"""Fields of a request that do not change what is asked."""
 
 
 def render(prompt: Prompt, ask: Ask, sampling: Sampling, model: str, sample_index: int) -> dict[str, Any]:
@@ -49,17 +51,20 @@ def request(messages: list[Message], sampling: Sampling, model: str, sample_inde
         "reasoning_effort": sampling.reasoning_effort,
     }
     body.update({name: value for name, value in fields.items() if value is not None})
+    if sampling.stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
     return body | sampling.extra_body
 
 
 def request_key(model: str, revision: str | None, route: str, body: Mapping[str, Any], sample_index: int) -> str:
     """The name of an answer: what was asked, of which model version, over which route, as which sample.
 
-    `max_tokens` is left out, so that a raised cap finds the answers that finished; where the server lives
+    `max_tokens` is left out, so that a raised cap finds the answers that finished, and so is `stream`, since it
+    changes how an answer travels and not what it says; where the server lives
     is not part of it, so that moving a server buys nothing twice. Key order in the body does not matter, a
     value's type does (1 is not 1.0).
     """
-    asked = {name: value for name, value in body.items() if name != "max_tokens"}
+    asked = {name: value for name, value in body.items() if name not in UNASKED}
     return content_id("request", model, revision, route, canonical(asked), sample_index)
 
 

@@ -4,45 +4,41 @@ Reads only status, headers and body as they were journaled, so that reading them
 same.
 """
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import orjson
 
-from tasks.ask.outcomes import outcome_of_status
+from tasks.ask.headers import HeaderLimit, duration, header_limits, retry_after
+from tasks.ask.providers import UNKNOWN, MeterName
+from tasks.ask.refusals import Refusal, headers_inside, problem_of, read_refusal, status_inside
+from tasks.ask.stream import Assembled, assemble, is_stream
+from tasks.ask.usage import Usage, read_usage
 from warehouse.records import Outcome
 
+__all__ = [
+    "Dimension",
+    "HeaderLimit",
+    "MeterName",
+    "Reply",
+    "Usage",
+    "duration",
+    "header_limits",
+    "read_reply",
+    "retry_after",
+]
+
 ReasoningSource = Literal["field", "tags", "none"]
-Dimension = Literal["requests", "tokens"]
+Dimension = MeterName
 
+Broke = Literal["timeout", "connection"]
+
+INTERRUPTED = "interrupted"
+"""The finish reason of a stream that ended in mid-answer: what arrived is kept, and it is no answer."""
 OPEN, CLOSE = "<think>", "</think>"
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)")
 _ERROR_CHARS = 300
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Tokens as the server reports them; `completion` includes `reasoning`."""
-
-    prompt: int
-    completion: int
-    reasoning: int | None = None
-
-
-@dataclass(frozen=True)
-class HeaderLimit:
-    """What rate-limit headers say of one dimension."""
-
-    limit: float
-    remaining: float | None = None
-    reset_s: float | None = None
-    """Until the limit is whole again."""
 
 
 @dataclass(frozen=True)
@@ -64,32 +60,75 @@ class Reply:
     error: str | None = None
     """One line; None when there is an answer."""
     retry_after_s: float | None = None
-    limits: Mapping[Dimension, HeaderLimit] = field(default_factory=dict)
+    limits: Mapping[MeterName, HeaderLimit] = field(default_factory=dict)
+    about: MeterName | None = None
+    """Of a 429: the limit that turned it away, where the provider says."""
+
+    @property
+    def interrupted(self) -> bool:
+        """A stream that ended in mid-answer, whose beginning is here: it may have been paid."""
+        return self.finish_reason == INTERRUPTED
 
 
-def read_reply(status: int, headers: Mapping[str, str], body: bytes, received_at: datetime) -> Reply:
-    """Normalise a response. `headers` have lower-case names; `received_at` dates a Retry-After that is a
-    date."""
-    document = _document(body)
+def read_reply(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    received_at: datetime,
+    provider: str = UNKNOWN.name,
+    broke: Broke | None = None,
+) -> Reply:
+    """Normalise a response, streamed or not.
+
+    Args: headers: names in lower case. received_at: dates a Retry-After that is a date. provider: as the entry of
+    the teacher names it, and the journal keeps it; a name that is not known reads as `unknown`. broke: what became
+    of a stream that ended before the server ended it.
+    """
+    stream = assemble(body) if is_stream(headers) else None
+    document = stream.document if stream and stream.document else _document(body)
+    told = {**headers_inside(document), **headers}
+    limits = header_limits(told, received_at, provider)
     said: dict[str, Any] = {
         "served_model": _text(document, "model"),
         "system_fingerprint": _text(document, "system_fingerprint"),
         "request_id": headers.get("x-request-id") or headers.get("request-id") or _text(document, "id"),
-        "retry_after_s": retry_after(headers, received_at),
-        "limits": header_limits(headers, received_at),
-        "usage": _usage(document),
+        "retry_after_s": retry_after(told, received_at),
+        "limits": limits,
+        "usage": read_usage(document),
     }
-    problem = document.get("error")
     if not 200 <= status < 300:
-        return Reply(outcome_of_status(status, _code(document)), error=_error_line(status, document, body), **said)
-    if isinstance(problem, dict):  # gateways pass an upstream failure on inside a 200
-        code = problem.get("code")
-        inner = outcome_of_status(code, _code(document)) if isinstance(code, int) and code >= 400 else "malformed"
-        return Reply(inner, error=_error_line(status, document, body), **said)
+        refusal = read_refusal(status, headers, document, limits, provider)
+        finish = "content_filter" if refusal.outcome == "refused" else None
+        error = _error_line(status, document, body)
+        return Reply(refusal.outcome, finish_reason=finish, error=error, about=refusal.about, **said)
+    if stream and (lost := _lost(stream, broke)):
+        return _interrupted(document, lost, {**said, "usage": None})
+    if isinstance(document.get("error"), dict):  # gateways pass an upstream failure on inside a 200
+        inner = status_inside(document)
+        failed = read_refusal(inner, headers, document, limits, provider) if inner else Refusal("malformed")
+        return Reply(failed.outcome, error=_error_line(status, document, body), about=failed.about, **said)
     message, finish = _choice(document)
-    if message is None or finish == "error":
+    if message is None or finish == "error" or (stream and not stream.readable):
         return Reply("malformed", finish_reason=finish, error=_error_line(status, document, body), **said)
     return _answered(message, finish, said)
+
+
+def _lost(stream: Assembled, broke: Broke | None) -> Broke | None:
+    """What became of a stream that did not reach its end; None where it did, or ended with an error before its first
+    word."""
+    is_over = stream.done and not stream.failed if stream.begun else stream.done or stream.failed
+    return None if is_over else broke or "connection"
+
+
+def _interrupted(document: Mapping[str, Any], outcome: Broke, said: dict[str, Any]) -> Reply:
+    """A stream that ended in mid-answer: its beginning, and no usage, because what it cost is not known."""
+    message, _ = _choice(document)
+    content = _flat((message or {}).get("content"))
+    reasoning, source, answer = split_reasoning(message or {}, content)
+    problem = problem_of(document) if "error" in document else {}
+    why = problem.get("message") or ("nothing came for too long" if outcome == "timeout" else "the connection ended")
+    error = f"the stream stopped after {len(reasoning) + len(answer)} characters: {' '.join(str(why).split())}"
+    return Reply(outcome, reasoning, source, answer, content, INTERRUPTED, error=error[:_ERROR_CHARS], **said)
 
 
 def _answered(message: dict[str, Any], finish: str | None, said: dict[str, Any]) -> Reply:
@@ -137,75 +176,6 @@ def _split_tags(content: str) -> tuple[str, ReasoningSource, str]:
     return thought, ("tags" if thought else "none"), answer.strip() if closed else ""
 
 
-def retry_after(headers: Mapping[str, str], received_at: datetime) -> float | None:
-    """Seconds to wait, from `Retry-After-Ms` or `Retry-After` (seconds or an HTTP date); None if neither is
-    usable.
-
-    A date is taken against the response's own `Date`, because the two clocks need not agree.
-    """
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return max(0.0, milliseconds / 1000.0)
-    value = headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is not None:
-        return max(0.0, seconds)
-    until, since = _date(value), _date(headers.get("date")) or received_at
-    return max(0.0, (until - since).total_seconds()) if until else None
-
-
-def header_limits(headers: Mapping[str, str], received_at: datetime) -> dict[Dimension, HeaderLimit]:
-    """Limits per dimension, from OpenAI's `x-ratelimit-limit-requests` form or Anthropic's."""
-    found: dict[Dimension, HeaderLimit] = {}
-    dimensions: tuple[Dimension, ...] = ("requests", "tokens")
-    for dimension in dimensions:
-        for pattern in ("x-ratelimit-{what}-{of}", "anthropic-ratelimit-{of}-{what}"):
-            limit, remaining, reset = (
-                headers.get(pattern.format(what=what, of=dimension)) for what in ("limit", "remaining", "reset")
-            )
-            number = _number(limit)
-            if number:
-                found[dimension] = HeaderLimit(number, _number(remaining), duration(reset, received_at))
-                break
-    return found
-
-
-def duration(value: str | None, now: datetime) -> float | None:
-    """Seconds in `6m0s`, `120ms`, `1.5` or until an RFC 3339 time; None for anything else."""
-    if value is None:
-        return None
-    if (number := _number(value)) is not None:
-        return max(0.0, number)
-    if "T" in value:
-        try:
-            until = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        return max(0.0, ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds())
-    parts = _DURATION.findall(value)
-    if not parts or "".join(number + unit for number, unit in parts) != value.strip():
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value) if value is not None else math.nan
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _date(value: str | None) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
 def _document(body: bytes) -> dict[str, Any]:
     """The body as a JSON object; anything else reads as an empty one. Keep-alive blanks before it are
     allowed."""
@@ -236,33 +206,10 @@ def _text(document: Mapping[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _usage(document: Mapping[str, Any]) -> Usage | None:
-    usage = document.get("usage")
-    if not isinstance(usage, dict):
-        return None
-    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-    if prompt is None or completion is None:
-        return None
-    details = usage.get("completion_tokens_details")
-    reasoning = details.get("reasoning_tokens") if isinstance(details, dict) else usage.get("reasoning_tokens")
-    return Usage(prompt, completion, _count(reasoning))
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
-
-
-def _code(document: Mapping[str, Any]) -> str | None:
-    problem = document.get("error")
-    if not isinstance(problem, dict):
-        return None
-    return " ".join(str(problem[name]) for name in ("code", "type") if problem.get(name) is not None) or None
-
-
 def _error_line(status: int, document: Mapping[str, Any], body: bytes) -> str:
-    problem = document.get("error", document)
+    problem = document.get("error") or problem_of(document) or document
     said = problem if isinstance(problem, str) else None
-    if isinstance(problem, dict):
+    if isinstance(problem, Mapping):
         said = next((str(problem[name]) for name in ("message", "detail") if problem.get(name)), None)
     if said is None:
         said = body[: 4 * _ERROR_CHARS].decode("utf-8", "replace") or "an empty body"

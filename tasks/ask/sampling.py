@@ -83,6 +83,7 @@ class Sampling(BaseModel):
     stop: tuple[StopString, ...] | None = Field(
         None, min_length=1, max_length=4, description="Up to four stop strings."
     )
+    stream: bool = Field(False, description="Have answers streamed: for traces that take longer than a few minutes.")
     reasoning_effort: Text | None = Field(None, description="As the server names it, e.g. low, medium, high.")
     extra_body: dict[str, Any] = Field(default_factory=dict, description="More request fields, sent as they are.")
 

@@ -46,6 +46,8 @@ class SegmentHeader:
     pool: str
     usd_per_token_in: float | None
     usd_per_token_out: float | None
+    provider: str = "unknown"
+    """Whose responses these are; segments of before it was written down were read in OpenAI's form, and still are."""
 
     @classmethod
     def of(cls, call: TeacherCall, batch: str, segment_id: str) -> "SegmentHeader":
@@ -67,6 +69,7 @@ class SegmentHeader:
             pool=teacher.pool,
             usd_per_token_in=rates.input if rates else None,
             usd_per_token_out=rates.output if rates else None,
+            provider=teacher.provider,
         )
 
     @property
@@ -134,7 +137,7 @@ def read_segment(path: Path) -> Segment | None:
         if attempt is None:
             continue
         attempts.append(attempt)
-        if reply is not None and RULES[reply.outcome].answer:
+        if reply is not None and _is_kept(reply):
             traces.append(_trace(attempt, reply))
     return Segment(header, tuple(attempts), tuple(traces))
 
@@ -191,29 +194,30 @@ def _attempt(
 
 def _received(header: SegmentHeader, sent: Mapping[str, Any], end: Frame) -> tuple[dict[str, Any], Reply]:
     at = _time(end.fields["at"])
-    reply = read_reply(end.fields["status"], end.fields["headers"], end.body, at)
+    fields = end.fields
+    reply = read_reply(fields["status"], fields["headers"], end.body, at, header.provider, fields.get("broke"))
     rule = RULES[reply.outcome]
-    usage, rates = reply.usage, header.rates
+    usage = reply.usage
     usage_source = None if rule.billed == "no" else ("reported" if usage else "unknown")
     known = usage if usage_source == "reported" else None
     row = _row(
         header,
         sent,
-        "paid" if rule.answer else "failed",
+        "paid" if rule.answer else "maybe_paid" if reply.interrupted else "failed",
         reply.outcome,
         error=reply.error,
         received_at=at,
-        latency_s=end.fields["latency_s"],
-        status=end.fields["status"],
+        latency_s=fields["latency_s"],
+        status=fields["status"],
         usage_source=usage_source,
         prompt_tokens=known.prompt if known else None,
         completion_tokens=known.completion if known else None,
         reasoning_tokens=known.reasoning if known else None,
-        cost_usd=rates.usd(known.prompt, known.completion) if known and rates else None,
+        cost_usd=known.cost_usd(header.rates) if known else None,
         served_model=reply.served_model,
         system_fingerprint=reply.system_fingerprint,
         provider_request_id=reply.request_id,
-        headers=orjson.dumps(end.fields["headers"], option=orjson.OPT_SORT_KEYS).decode(),
+        headers=orjson.dumps(fields["headers"], option=orjson.OPT_SORT_KEYS).decode(),
         body=end.body,
     )
     return row, reply
@@ -256,6 +260,11 @@ def _trace(attempt: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
         "finish_reason": reply.finish_reason,
         "text_hash": content_id(" ".join(reply.reasoning.split()), " ".join(reply.answer.split())),
     }
+
+
+def _is_kept(reply: Reply) -> bool:
+    """Answers, and the beginnings of answers: what was received is never thrown away."""
+    return RULES[reply.outcome].answer or (reply.interrupted and bool(reply.reasoning or reply.content))
 
 
 def _may_go_on(attempt: Mapping[str, Any]) -> bool:

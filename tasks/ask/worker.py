@@ -18,21 +18,26 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pyarrow.parquet as pq
 
 from tasks.ask.authority import exchange_with
 from tasks.ask.call import TeacherCall, WorkerDone
+from tasks.ask.charge import Want
 from tasks.ask.client import TROUBLE, Lost, http_client, what_was_lost
 from tasks.ask.exchange import Counters, Failure, Stop
 from tasks.ask.journal import SUFFIX, Journal, blotted, redacted
-from tasks.ask.lease import EXCHANGE_S, AuthorityLost, Lease, Row
+from tasks.ask.lease import EXCHANGE_S, AuthorityLost, Lease, Permit, Row
 from tasks.ask.outcomes import RULES, backoff, tried_again
+from tasks.ask.post import Received, post
 from tasks.ask.reply import Reply, read_reply
 from tasks.ask.segment import EPOCH, SegmentHeader, read_segment, write_parts
 from tasks.ask.spend import Amount
 
-AUTHORITY_TIMEOUT_S = 30.0
-"""A worker whose authority does not answer for so long stops, as if it had been told to."""
+AUTHORITY_TIMEOUT_S = 5.0
+"""An exchange that takes longer has failed, and is made again."""
+AUTHORITY_GONE_S = 30.0
+"""A worker that reaches no authority for so long stops, as if it had been told to; a restart takes about two."""
 Exchange = Callable[[Any], Awaitable[Any]]
 
 
@@ -60,7 +65,8 @@ async def ask_batch_rows(
     folder = call.data_root.journal / call.dataset
     header = SegmentHeader.of(call, batch, segment_id)
     journal = Journal.create(folder / f"{segment_id}{SUFFIX}", vars(header))
-    lease = Lease(segment_id, call.run_id, call.label, _bounded(quota), _bounded(spend), time.monotonic)
+    exchanges = _bounded(quota), _bounded(spend)
+    lease = Lease(segment_id, call.run_id, call.label, *exchanges, time.monotonic, call.charging)
     asking = Asking(call, journal, lease, client, random.Random(segment_id))
     try:
         async with client:
@@ -105,7 +111,7 @@ class Asking:
         self._numbers = 0
         self._requests: set[asyncio.Task[None]] = set()
         self._backing_off: list[tuple[float, int, Row]] = []
-        self._wake = asyncio.Event()
+        self._wake, self._urgent = asyncio.Event(), asyncio.Event()
         self._problem: BaseException | None = None
 
     async def run(self, rows: Iterable[Row]) -> None:
@@ -128,10 +134,17 @@ class Asking:
 
     async def _send_until_done(self) -> None:
         while not self._done and self._problem is None:
-            while row := self.lease.take():
-                self._start(self._ask(row))
-            await self._wake.wait()
-            self._wake.clear()
+            while permit := self.lease.take():
+                self._start(self._ask(permit))
+            await self._wait_for_news_or_time()
+
+    async def _wait_for_news_or_time(self) -> None:
+        due_s = self.lease.next_due_s()
+        timer = asyncio.get_running_loop().call_later(due_s, self._wake.set) if due_s else None
+        await self._wake.wait()
+        self._wake.clear()
+        if timer:
+            timer.cancel()
 
     def _start(self, request: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(request)
@@ -152,88 +165,103 @@ class Asking:
             task.cancel()
 
     async def _exchange_until_done(self) -> None:
+        heard_at = time.monotonic()
         while True:
             self._queue_those_due()
             try:
                 over_budget = await self.lease.exchange()
-            except AuthorityLost:
-                self.lost_authority = True
-                self.lease.stop = Stop(f"{self.call.label}: its authority has gone; run again", failed=True)
-                over_budget = []
-            self.over_budget += len(over_budget)
-            self._count(not_asked=len(over_budget))
+            except AuthorityLost as lost:
+                self.lease.go_on_alone()
+                if time.monotonic() - heard_at > AUTHORITY_GONE_S:
+                    self.lost_authority = True
+                    self.lease.stop = Stop(
+                        f"{self.call.label}: its authority has gone ({lost}); run again", failed=True
+                    )
+            else:
+                heard_at = time.monotonic()
+                self.over_budget += len(over_budget)
+                self._count(not_asked=len(over_budget))
             self._wake.set()
             if self.lost_authority:
                 return
-            await asyncio.sleep(self._rng.uniform(*EXCHANGE_S))
+            await self._pause_between_exchanges()
+
+    async def _pause_between_exchanges(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._rng.uniform(*EXCHANGE_S)):
+                await self._urgent.wait()
+        self._urgent.clear()
 
     def _queue_those_due(self) -> None:
         now = time.monotonic()
         while self._backing_off and self._backing_off[0][0] <= now:
             self.lease.waiting.append(heapq.heappop(self._backing_off)[2])
 
-    async def _ask(self, row: Row) -> None:
+    async def _ask(self, permit: Permit) -> None:
         """One request, from its intent to its end."""
+        row = permit.row
         self._numbers += 1
         number = self._numbers
         await self.journal.append("sent", self._intent(row, number))
         if not self.lease.may_send():
             await self.journal.append("unsent", {"n": number, "error": None, "at": _now()})
-            self.lease.give_back(row)
+            self.lease.give_back(permit)
             return
         began = time.monotonic()
         self._count(sent=1)
         try:
-            response = await self._post(row)
+            response = await post(self._client, self.call, row.request_key, row.body)
         except TROUBLE as trouble:
-            await self._note_lost(row, number, what_was_lost(trouble), time.monotonic() - began)
+            await self._note_lost(permit, number, what_was_lost(trouble), time.monotonic() - began)
             return
         except asyncio.CancelledError:  # the drain is over: the intent alone says that it may have been paid
             self._count(maybe_paid=1)
-            self.lease.finish(row, row.worst)
+            self.lease.finish(permit, row.worst)
             raise
-        await self._note_response(row, number, response, time.monotonic() - began)
+        await self._note_response(permit, number, response, time.monotonic() - began)
 
-    async def _post(self, row: Row) -> httpx.Response:
-        headers = {"content-type": "application/json", "x-client-request-id": row.request_key}
-        if self.call.api_key:
-            headers["authorization"] = f"Bearer {self.call.api_key}"
-        async with asyncio.timeout(self.call.request_timeout_s):
-            return await self._client.post(self.call.url, content=row.body, headers=headers)
-
-    async def _note_response(self, row: Row, number: int, response: httpx.Response, latency_s: float) -> None:
+    async def _note_response(self, permit: Permit, number: int, response: Received, latency_s: float) -> None:
+        row = permit.row
         headers = redacted(response.headers, self.call.api_key)
-        body = blotted(response.content, self.call.api_key)
+        body = blotted(response.body, self.call.api_key)
         at = _now()
-        fields = {
+        fields: dict[str, Any] = {
             "n": number,
-            "status": response.status_code,
+            "status": response.status,
             "headers": headers,
             "at": at,
             "latency_s": latency_s,
         }
+        broke = response.broke.outcome if response.broke else None
+        if broke:
+            fields["broke"] = broke
         await self.journal.append("received", fields, body)
-        reply = read_reply(response.status_code, headers, body, _datetime(at))
-        self.lease.note_reply(reply, latency_s)
-        self.lease.finish(row, self._cost(row, reply))
+        reply = read_reply(response.status, headers, body, _datetime(at), self.call.teacher.provider, broke)
+        self.lease.note_reply(permit, reply, latency_s)
+        if self.lease.is_urgent:
+            self._urgent.set()
+        self.lease.finish(permit, self._cost(row, reply))
         self._count_reply(reply)
-        if not tried_again(reply.outcome, row.tries + 1, self.lease.storm):
+        if reply.interrupted:
+            self._count(maybe_paid=1)
+        elif not tried_again(reply.outcome, row.tries + 1, self.lease.storm):
             self._count(failed=0 if RULES[reply.outcome].answer else 1)
         elif RULES[reply.outcome].wait == "hold":
             self.lease.waiting.appendleft(row)
         else:
             self._back_off(row.again(counted=not self.lease.storm))
 
-    async def _note_lost(self, row: Row, number: int, lost: Lost, age_s: float) -> None:
+    async def _note_lost(self, permit: Permit, number: int, lost: Lost, age_s: float) -> None:
+        row = permit.row
         fields = {"n": number, "outcome": lost.outcome, "error": lost.error, "at": _now()}
         await self.journal.append("lost" if lost.sent else "unsent", fields)
         self.lease.note_failure(Failure(lost.outcome, age_s, lost.sent, error=lost.error))
         if lost.sent:
             self._count(maybe_paid=1)
-            self.lease.finish(row, row.worst)
+            self.lease.finish(permit, row.worst)
         else:
-            self.lease.uncharge(row)
-            self.lease.finish(row, Amount())
+            self.lease.uncharge(permit)
+            self.lease.finish(permit, Amount())
             self._back_off(row.again(counted=True))
 
     def _back_off(self, row: Row) -> None:
@@ -260,20 +288,18 @@ class Asking:
             return Amount(requests=1)
         if reply.usage is None:
             return row.worst
-        usage, rates = reply.usage, self.call.rates
-        usd = rates.usd(usage.prompt, usage.completion) if rates else 0.0
-        return Amount(1, usage.prompt + usage.completion, usd)
+        usage = reply.usage
+        return Amount(1, usage.prompt + usage.completion, usage.cost_usd(self.call.rates) or 0.0)
 
     def _count_reply(self, reply: Reply) -> None:
         usage = reply.usage
-        rates = self.call.rates
         self._count(
             answered=1 if RULES[reply.outcome].answer else 0,
             rate_limited=1 if reply.outcome == "rate_limited" else 0,
             overloaded=1 if reply.outcome == "overloaded" else 0,
             prompt_tokens=usage.prompt if usage else 0,
             completion_tokens=usage.completion if usage else 0,
-            usd=rates.usd(usage.prompt, usage.completion) if usage and rates else 0.0,
+            usd=(usage.cost_usd(self.call.rates) or 0.0) if usage else 0.0,
         )
 
     def _count(self, **more: float) -> None:
@@ -294,9 +320,13 @@ def _row(row: dict[str, Any], call: TeacherCall) -> Row:
         sample_index=row["sample_index"],
         body=row["body"],
         max_tokens=row["max_tokens"],
-        rate_tokens=row["prompt_tokens"] + row["max_tokens"],
+        want=Want(row["prompt_tokens"], _characters(row["body"]), row["max_tokens"]),
         worst=Amount(1, prompt + row["max_tokens"], rates.usd(prompt, row["max_tokens"]) if rates else 0.0),
     )
+
+
+def _characters(body: bytes) -> int:
+    return sum(len(message["content"]) for message in orjson.loads(body)["messages"])
 
 
 def _bounded(exchange: Exchange) -> Exchange:

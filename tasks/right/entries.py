@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from tasks.ask.providers import provider_named
 from tasks.right.licenses import checked
 from tasks.right.terms import (
     NO_SECOND_CONTRACT,
@@ -24,6 +25,7 @@ from tasks.right.terms import (
     WeightsTerms,
     check_conditions,
 )
+from warehouse.errors import BadInput
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*-]+(\.[a-z0-9*-]+)*\.[a-z0-9-]+$")]
@@ -51,8 +53,16 @@ def _variable(name: str) -> str:
     return name
 
 
+def _known(provider: str) -> str:
+    try:
+        return provider_named(provider).name
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+
+
 BaseUrl = Annotated[Line, AfterValidator(_endpoint)]
 Variable = Annotated[Line, AfterValidator(_variable)]
+ProviderName = Annotated[Line, AfterValidator(_known)]
 
 
 class TeacherEntry(Frozen):
@@ -67,6 +77,8 @@ class TeacherEntry(Frozen):
     weights: Line | None = None
     """Name of a file in `weights/`."""
     route: Line = SELF_HOSTED
+    provider: ProviderName | None = None
+    """Whose rules of charging, headers and errors hold, where the route's are not the ones, e.g. `vllm`."""
     reviewed: Review | None = None
     """Who read both contracts, and when. The simulated teacher needs none and its review is not looked at."""
     attestations: tuple[Attestation, ...] = ()
@@ -124,6 +136,8 @@ class RouteFile(RouteTerms):
     """Each stands for itself and all below it, `*` for anything: whoever calls them must use this route."""
     base_url: BaseUrl | None = None
     api_key_env: Variable | None = None
+    api: ProviderName = "unknown"
+    """Whose rules of charging, headers and errors its API follows; `provider` above is the other party's name."""
     batch: BatchTerms | None = None
     """The provider's batch API, for every entry on this route that does not say otherwise."""
     maker_models: tuple[Line, ...] = ()

@@ -67,6 +67,7 @@ def resolve(entry: TeacherEntry, registry: Registry, path: Path) -> Teacher:
         model=model,
         revision=entry.revision,
         route=route.route,
+        provider=entry.provider or route.api,
         base_url=base_url,
         api_key_env=entry.api_key_env or route.api_key_env,
         account=entry.account or (netloc if route.route in NO_SECOND_CONTRACT else route.route),

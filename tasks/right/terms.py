@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, cast
 import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from tasks.ask.providers import ChargeRule
+
 Purpose = Literal["ask", "publish", "train"]
 Trainable = Literal["yes", "conditional", "no", "unknown"]
 EvidenceMark = Literal["primary", "secondary", "unverified"]
@@ -41,7 +43,14 @@ class Quota(Frozen):
 
     requests_per_minute: Count | None = None
     tokens_per_minute: Count | None = None
+    """Of prompt and output together."""
     concurrency: Count | None = None
+    input_tokens_per_minute: Count | None = None
+    output_tokens_per_minute: Count | None = None
+    requests_per_day: Count | None = None
+    tokens_per_day: Count | None = None
+    charge: ChargeRule | None = None
+    """What a request takes of the limits on tokens, where the provider's own rule is not the one that holds."""
 
 
 class Price(Frozen):
@@ -220,6 +229,8 @@ class Teacher(Frozen):
     model: str
     revision: str | None = None
     route: str
+    provider: str = "unknown"
+    """Whose rules of charging, headers and errors hold: a name in `tasks/ask/providers.py`. No part of the terms."""
     base_url: str
     api_key_env: str | None = None
     """Name of the environment variable that holds the key; the key itself is never written down."""

@@ -4,9 +4,10 @@ import asyncio
 import subprocess
 import sys
 
-from tasks.ask.authority import QuotaAuthority, SpendAuthority
+from tasks.ask.authority import QuotaAuthority
 from tasks.ask.exchange import Limits, Report, RunTerms
 from tasks.ask.spend import Amount, Ceiling, SpendReport
+from tasks.ask.spend_authority import SpendAuthority
 from warehouse.layout import DataRoot
 
 ACCOUNT = ("acme", "default")

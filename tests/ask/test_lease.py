@@ -1,17 +1,25 @@
 """A worker's side: no row is lost between its queues, and nothing is sent on a word that no longer holds."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tasks.ask.exchange import Failure, Grant, Report, Stop
-from tasks.ask.lease import STALE_S, Lease, Row
-from tasks.ask.quota import LEASE_S
-from tasks.ask.reply import Reply
+from tasks.ask.charge import Cost, Want
+from tasks.ask.exchange import Charging, Failure, Grant, Report, Stop
+from tasks.ask.headers import HeaderLimit
+from tasks.ask.lease import STALE_S, AuthorityLost, Lease, Row
+from tasks.ask.meter import LATE_S
+from tasks.ask.reply import Reply, Usage
 from tasks.ask.spend import Amount, Reserve, SpendReport
 
 WORST = Amount(1, 500, 0.0)
+COST = Cost(1, 300, 44, 256)
+
+
+def granting(count: int, slots: int, metered: bool = False, due_s: float = 0.0, **more: Any) -> Grant:
+    return Grant((COST,) * count, (due_s,) * count, slots, metered, **more)
 
 
 class Authorities:
@@ -19,15 +27,20 @@ class Authorities:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.grant = Grant(10, 10, None)
+        self.grant = granting(10, 10)
+        self.is_lost = False
         self.reserve: Reserve | None = None
         self.reports: list[Report] = []
         self.while_reserving: Any = None
-        self.lease = Lease("w", "run-1", "teacher", self._quota, self._spend, lambda: self.now)
+        charging = Charging("as_produced")
+        self.lease = Lease("w", "run-1", "teacher", self._quota, self._spend, lambda: self.now, charging)
 
     async def _quota(self, report: Report) -> Grant:
+        if self.is_lost:
+            raise AuthorityLost("killed")
         self.reports.append(report)
-        return Grant(min(self.grant.requests, len(report.wants)), *list(vars(self.grant).values())[1:])
+        count = len(report.wants)
+        return replace(self.grant, charged=self.grant.charged[:count], due_s=self.grant.due_s[:count])
 
     async def _spend(self, report: SpendReport) -> Reserve:
         if self.while_reserving:
@@ -35,22 +48,31 @@ class Authorities:
         return self.reserve or Reserve(len(report.wants), None)
 
     def queue(self, count: int) -> None:
-        self.lease.waiting.extend(Row(f"key-{n}", f"p-{n}", 0, b"{}", 256, 300, WORST) for n in range(count))
+        self.lease.waiting.extend(
+            Row(f"key-{n}", f"p-{n}", 0, b"{}", 256, Want(44, 100, 256), WORST) for n in range(count)
+        )
 
     def exchange(self) -> list[Row]:
         return asyncio.run(self.lease.exchange())
 
     def taken(self) -> list[str]:
         found = []
-        while row := self.lease.take():
-            found.append(row.request_key)
+        while permit := self.lease.take():
+            found.append(permit.row.request_key)
         return found
+
+    def reply(self, reply: Reply, latency_s: float = 0.1) -> None:
+        """The next row that may be sent is sent, and this comes back."""
+        permit = self.lease.take()
+        assert permit is not None
+        self.lease.note_reply(permit, reply, latency_s)
+        self.lease.finish(permit, Amount())
 
 
 def test_rows_go_out_in_order_and_one_a_slot() -> None:
     there = Authorities()
     there.queue(8)
-    there.grant = Grant(5, 3, None)
+    there.grant = granting(5, 3)
     there.exchange()
     assert there.taken() == ["key-0", "key-1", "key-2"]
     there.lease.finish(there.lease._ready[0], Amount())
@@ -69,7 +91,7 @@ def test_a_row_whose_money_is_being_asked_for_is_not_forgotten() -> None:
 def test_a_row_that_is_put_back_at_the_head_meanwhile_is_not_mistaken_for_a_funded_one() -> None:
     there = Authorities()
     there.queue(3)
-    late = Row("late", "p", 0, b"{}", 256, 300, WORST)
+    late = Row("late", "p", 0, b"{}", 256, Want(44, 100, 256), WORST)
     there.while_reserving = lambda: there.lease.waiting.appendleft(late)
     there.reserve = Reserve(2, None)
     there.exchange()
@@ -77,33 +99,101 @@ def test_a_row_that_is_put_back_at_the_head_meanwhile_is_not_mistaken_for_a_fund
     assert [row.request_key for row in there.lease.waiting] == ["key-2", "late"]
 
 
-def test_permission_that_runs_out_is_returned_with_its_tokens() -> None:
+def test_a_send_that_is_late_is_given_back_with_its_charge_and_keeps_its_place() -> None:
     there = Authorities()
     there.queue(4)
-    there.grant = Grant(4, 1, LEASE_S)
+    there.grant = granting(4, 1, metered=True)
     there.exchange()
     assert there.taken() == ["key-0"]
-    there.now += LEASE_S + 0.01
+    there.now += LATE_S + 0.01
     there.lease.in_flight = 0
     assert there.taken() == []
     there.exchange()
-    assert (there.reports[-1].unused_requests, there.reports[-1].unused_tokens) == (3, 900)
+    assert there.reports[-1].back == Cost(3, 900, 132, 768)
     assert there.taken() == ["key-1"]
+
+
+def test_a_row_is_not_sent_before_its_time() -> None:
+    there = Authorities()
+    there.queue(4)
+    there.grant = granting(4, 9, metered=True, due_s=0.1)
+    there.exchange()
+    assert there.taken() == [] and there.lease.next_due_s() == pytest.approx(0.1)
+    there.now += 0.11
+    assert len(there.taken()) == 4
 
 
 def test_a_limit_that_is_learned_takes_back_what_was_let_through_without_one() -> None:
     there = Authorities()
     there.queue(10)
-    there.grant = Grant(10, 2, None)
+    there.grant = granting(10, 2)
     there.exchange()
     assert there.taken() == ["key-0", "key-1"]
-    there.grant = Grant(0, 10, LEASE_S)
+    there.grant = granting(0, 10, metered=True)
     there.exchange()
     assert there.taken() == []
-    there.grant = Grant(2, 10, LEASE_S)
+    there.grant = granting(2, 10, metered=True)
     there.exchange()
     assert there.taken() == ["key-2", "key-3"]
-    assert there.reports[-1].unused_requests == 0, "it was never charged"
+    assert there.reports[-1].back == Cost(), "it was never charged"
+
+
+def test_what_was_charged_and_not_produced_comes_back_and_what_was_produced_beyond_is_owed() -> None:
+    there = Authorities()
+    there.queue(3)
+    there.exchange()
+    there.reply(Reply("ok", usage=Usage(50, 100)))
+    there.exchange()
+    assert there.reports[-1].back == Cost(0, 150, -6, 156)
+    assert (there.reports[-1].prompt_tokens, there.reports[-1].answer_tokens) == ((44, 50), 100)
+    there.reply(Reply("overloaded"))
+    there.exchange()
+    assert there.reports[-1].back == Cost(0, 300, 44, 256), "a request that was turned away has produced nothing"
+
+
+def test_a_limit_that_fell_is_told_at_once_and_holds_this_worker_until_then() -> None:
+    there = Authorities()
+    there.queue(9)
+    there.exchange()
+    there.reply(Reply("ok", limits={"requests": HeaderLimit(600.0)}))
+    assert not there.lease.is_urgent
+    there.reply(Reply("ok", limits={"requests": HeaderLimit(300.0)}))
+    assert there.lease.is_urgent and there.taken() == []
+    there.exchange()
+    assert not there.lease.is_urgent
+    assert there.reports[-1].limits["requests"].limit == 300.0
+
+
+def test_of_two_responses_the_one_that_was_sent_last_tells_the_limits() -> None:
+    there = Authorities()
+    there.queue(9)
+    there.exchange()
+    there.reply(Reply("ok", limits={"requests": HeaderLimit(300.0)}), latency_s=0.1)
+    there.reply(Reply("ok", limits={"requests": HeaderLimit(600.0)}), latency_s=5.0)
+    there.exchange()
+    assert there.reports[-1].limits["requests"].limit == 300.0
+
+
+def test_without_its_authority_a_worker_goes_on_at_half_its_pace_for_two_seconds_and_then_stops() -> None:
+    there = Authorities()
+    there.queue(60)
+    there.grant = granting(4, 100, metered=True)
+    there.exchange()
+    there.taken()
+    there.is_lost = True
+    sent = []
+    for _ in range(30):
+        there.now += 0.2
+        with pytest.raises(AuthorityLost):
+            there.exchange()
+        there.lease.go_on_alone()
+        there.now += 0.2
+        sent.append(len(there.taken()))
+    assert set(sent[:4]) == {2} and set(sent[6:]) == {0}
+    there.is_lost = False
+    there.exchange()
+    assert there.reports[-1].back.requests < 0, "what it sent by itself is owed"
+    assert len(there.taken()) == 4
 
 
 def test_nothing_is_sent_on_the_word_of_an_authority_that_has_gone_quiet() -> None:
@@ -114,7 +204,7 @@ def test_nothing_is_sent_on_the_word_of_an_authority_that_has_gone_quiet() -> No
     assert there.taken() == []
 
 
-@pytest.mark.parametrize("grant", [Grant(9, 9, None, hold_s=5.0), Grant(9, 9, None, stop=Stop("cancelled", False))])
+@pytest.mark.parametrize("grant", [granting(9, 9, hold_s=5.0), granting(9, 9, stop=Stop("cancelled", False))])
 def test_a_hold_and_a_stop_take_effect_at_once(grant: Grant) -> None:
     there = Authorities()
     there.queue(4)
@@ -127,7 +217,7 @@ def test_a_429_holds_its_own_worker_before_the_pool_has_heard_of_it() -> None:
     there = Authorities()
     there.queue(4)
     there.exchange()
-    there.lease.note_reply(Reply("rate_limited", retry_after_s=3.0), 0.1)
+    there.reply(Reply("rate_limited", retry_after_s=3.0))
     assert there.taken() == []
     there.exchange()
     there.now += 1.5
@@ -145,7 +235,7 @@ def test_an_age_keeps_growing_until_it_is_reported() -> None:
 def test_rows_that_no_budget_lets_through_are_given_up_and_smaller_ones_stay() -> None:
     there = Authorities()
     there.queue(3)
-    small = Row("small", "p", 0, b"{}", 16, 40, Amount(1, 50, 0.0))
+    small = Row("small", "p", 0, b"{}", 16, Want(24, 100, 16), Amount(1, 50, 0.0))
     there.lease.waiting.append(small)
     there.reserve = Reserve(1, Amount(9, 100, 9.0))
     assert [row.request_key for row in there.exchange()] == ["key-1", "key-2"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from asking import call_of, teacher_at
-from small_segment import AT, answer, received, segment_file, sent
+from small_segment import AT, PRICE, answer, received, segment_file, sent
 
 from tasks.ask.journal import MAGIC, encode
 from tasks.ask.segment import SegmentHeader, billed, read_segment, write_parts
@@ -98,6 +98,37 @@ def test_a_segment_in_which_nothing_was_asked_gives_no_parts(data_root: DataRoot
     segment = read_segment(segment_file(data_root))
     assert segment is not None
     assert write_parts(data_root, segment) == ()
+
+
+def test_a_segment_of_before_providers_had_names_reads_as_it_did(data_root: DataRoot) -> None:
+    header = SegmentHeader.of(call_of(data_root, teacher_at("http://x/v1", PRICE)), "b", "seg-1")
+    older = {name: value for name, value in vars(header).items() if name != "provider"}
+    path = data_root.journal / "seg.journal"
+    path.write_bytes(MAGIC + encode("segment", older) + sent(1) + received(1, 200, answer()))
+    segment = read_segment(path)
+    assert segment is not None
+    assert (segment.header.provider, segment.attempts[0]["state"]) == ("unknown", "paid")
+    assert segment.header == header
+
+
+def test_a_segment_is_read_as_its_provider_s(data_root: DataRoot) -> None:
+    azure = teacher_at("http://x/v1", PRICE).model_copy(update={"provider": "azure"})
+    filtered = received(1, 400, {"error": {"code": "content_filter", "message": "filtered"}})
+    path = data_root.journal / "seg.journal"
+    header = vars(SegmentHeader.of(call_of(data_root, azure), "b", "seg-1"))
+    path.write_bytes(MAGIC + encode("segment", header) + sent(1) + filtered)
+    segment = read_segment(path)
+    assert segment is not None
+    (attempt,), (trace,) = segment.attempts, segment.traces
+    assert (attempt["state"], attempt["outcome"], attempt["usage_source"]) == ("paid", "refused", "unknown")
+    assert (trace["answer"], trace["finish_reason"]) == ("", "content_filter")
+    assert billed(attempt) == Amount(1, 400, 0.003), "billed, at an amount that nobody says"
+
+
+def test_a_cost_that_the_provider_states_is_the_cost(data_root: DataRoot) -> None:
+    paid = answer() | {"usage": {"prompt_tokens": 100, "completion_tokens": 20, "cost": 0.0123}}
+    (row,) = rows(data_root, sent(1), received(1, 200, paid))
+    assert row["cost_usd"] == 0.0123
 
 
 def test_a_price_that_is_unknown_stays_unknown(data_root: DataRoot) -> None:

@@ -342,4 +342,4 @@ def test_limits_learned_from_headers_hold_for_the_rest(data_root: DataRoot, teac
     done, _ = work(data_root, call, authorities, 60)
     assert set(done.states.values()) == {"paid"}
     assert time.monotonic() - began >= 1.2, "four slots alone would take 0.75 s"
-    assert authorities.pool.exchange(authorities.reports[0], time.monotonic()).expires_in_s is not None
+    assert authorities.pool.exchange(authorities.reports[0], time.monotonic()).metered

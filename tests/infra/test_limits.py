@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.simulated_teacher.limits import Limits, Refusal, charge, go_duration
+from infra.simulated_teacher.headers import go_duration, limit_headers
+from infra.simulated_teacher.limits import Limits, Refusal, charge
 from infra.simulated_teacher.question import parse_question
 from infra.simulated_teacher.referee import Referee, SlidingMinute
 from infra.simulated_teacher.switches import Switches
@@ -115,8 +116,8 @@ def test_a_reset_is_written_as_openai_writes_it(seconds: float, text: str) -> No
 
 
 def test_headers_name_only_the_limits_that_exist() -> None:
-    assert Limits(Switches(), 0.0).headers(0.0) == ()
-    headers = dict(Limits(Switches(rpm=120, burst_seconds=1.0), 0.0).headers(0.0))
+    assert limit_headers(Limits(Switches(), 0.0), 0.0, 0.0) == ()
+    headers = dict(limit_headers(Limits(Switches(rpm=120, burst_seconds=1.0), 0.0), 0.0, 0.0))
     assert headers == {
         "x-ratelimit-limit-requests": "120",
         "x-ratelimit-remaining-requests": "2",

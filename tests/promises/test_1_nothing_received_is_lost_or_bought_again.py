@@ -7,12 +7,15 @@ Whole drivers on real Ray, killed at moments drawn by a seed; the referee counts
 import os
 import random
 import signal
+from datetime import UTC, datetime
 
 import pytest
 from asking_runs import Run, attempts, check_against_referee
 from simulated import SimulatedTeacher
+from still import wait_until
 
 from warehouse.layout import DataRoot
+from warehouse.locks import hold
 
 pytestmark = pytest.mark.line
 
@@ -32,7 +35,7 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(data_root: DataRoot, p
     with SimulatedTeacher(latency=0.3, resets_after=0.02, server_errors=0.02) as teacher:
         with Run.start(data_root, teacher, prefect_url, "run-1", **JOB) as first:
             first.wait_for("answered", rng.randrange(20, 120))
-            os.kill(first.worker(), signal.SIGKILL)
+            os.kill(first.workers()[0], signal.SIGKILL)
             first.wait_for("answered", rng.randrange(200, 300))
             first.kill()
         second = Run.start(data_root, teacher, prefect_url, "run-2", **JOB).end()
@@ -79,3 +82,18 @@ def test_ctrl_c_stops_sending_at_once_drains_and_loses_nothing(data_root: DataRo
         Run.start(data_root, teacher, prefect_url, "run-2", **JOB).end()
         assert check_against_referee(data_root, teacher) == 0
         assert len(states(data_root)["paid"]) == ROWS
+
+
+def test_ctrl_c_while_a_batch_is_being_committed_leaves_no_segment_behind(
+    data_root: DataRoot, prefect_url: str
+) -> None:
+    with SimulatedTeacher() as teacher:
+        with Run.start(data_root, teacher, prefect_url, "run-1", **JOB) as run:
+            with hold(data_root, "catalog", "keeping every commit waiting", datetime.now(UTC), wait=10.0):
+                run.wait_for("answered", 2 * 100)
+                wait_until(lambda: not run.workers(), 60, "the workers have not handed their batches over")
+                run.interrupt()
+            run.end(exit_code=130)
+        report = teacher.referee()
+        assert len(states(data_root)["paid"]) == report["answered"] >= 100
+        assert not list(data_root.journal.rglob("*.journal"))

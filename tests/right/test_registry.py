@@ -342,6 +342,34 @@ def test_terms_do_not_depend_on_where_who_or_how_fast(own) -> None:
     assert own(FIVE_LINES.replace("Apache-2.0", "MIT"))["my-vllm"].terms_sha256 != first.terms_sha256
 
 
+def test_a_provider_is_the_route_s_or_the_entry_s_and_no_part_of_the_terms(own) -> None:
+    entries = [
+        FIVE_LINES,
+        FIVE_LINES.replace("my-vllm", "named") + "    provider: vllm\n    quota: {charge: sum, tokens_per_day: 5000}",
+        "name: ds\nmodel: deepseek-reasoner\nroute: deepseek-api",
+        "name: simulated\nbase_url: http://127.0.0.1:9001/v1\nprovider: azure",
+    ]
+    teachers = own(*entries)
+    assert teachers["my-vllm"].provider == "self-hosted"
+    assert (teachers["named"].provider, teachers["ds"].provider) == ("vllm", "deepseek")
+    assert teachers["simulated"].provider == "azure"
+    assert teachers["named"].terms_sha256 == teachers["my-vllm"].terms_sha256
+    assert (teachers["named"].quota.charge, teachers["named"].quota.tokens_per_day) == ("sum", 5000)
+
+
+def test_the_hash_of_terms_is_the_one_it_was_before_providers_had_names(own) -> None:
+    """Answers are found again by this hash: if it moved, every one of them would be bought again."""
+    teachers = own(FIVE_LINES)
+    assert teachers["my-vllm"].terms_sha256 == "ff08eab1f8031e05973583182f6bc82f399e398ec204197139f5c98d71f4a224"
+    assert teachers["simulated"].terms_sha256 == "8aaa4c2bd212b00ba15b330b85f44af303e1607c3ae2ca1339d026aceb411768"
+
+
+def test_an_unknown_provider_or_charge_rule_is_named(own) -> None:
+    message = refusal(own, FIVE_LINES + "    provider: vlm")
+    assert "provider" in message and "did you mean 'vllm'?" in message
+    assert "quota.charge" in refusal(own, FIVE_LINES + "    quota: {charge: free}")
+
+
 def test_an_unknown_teacher_lists_the_known_ones(own) -> None:
     teachers = own(FIVE_LINES)
     assert find_teacher(teachers, "my-vllm").name == "my-vllm"

@@ -1,0 +1,60 @@
+"""Send one request and take in what comes back, whole or in pieces."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from tasks.ask.call import TeacherCall
+from tasks.ask.client import TROUBLE, Lost, what_was_lost
+from tasks.ask.stream import is_stream
+
+
+@dataclass(frozen=True)
+class Received:
+    """A response as it arrived."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    """Of a stream the events as they came."""
+    broke: Lost | None = None
+    """Why a stream ended before the server ended it; what had arrived is in `body`."""
+
+
+async def post(client: httpx.AsyncClient, call: TeacherCall, request_key: str, body: bytes) -> Received:
+    """Ask, and wait for the whole response.
+
+    A response that is not streamed has `request_timeout_s` in all. A stream has as long for its first byte, because
+    the server may queue, and may then last for as long as it lives: `idle_timeout_s` without a byte ends it.
+
+    Raises:
+        One of `TROUBLE`: nothing of a response arrived, or only a part of one that cannot be used in part.
+    """
+    headers = {"content-type": "application/json", "x-client-request-id": request_key}
+    if call.api_key:
+        headers["authorization"] = f"Bearer {call.api_key}"
+    pieces: list[bytes] = []
+    response: httpx.Response | None = None
+    try:
+        async with asyncio.timeout(call.request_timeout_s) as limit:
+            async with client.stream("POST", call.url, content=body, headers=headers) as response:
+                if not is_stream(response.headers):
+                    return Received(response.status_code, response.headers, await response.aread())
+                await _read_pieces(response, pieces, call.idle_timeout_s, limit)
+    except TROUBLE as trouble:
+        if response is None or not pieces:
+            raise
+        return Received(response.status_code, response.headers, b"".join(pieces), what_was_lost(trouble))
+    return Received(response.status_code, response.headers, b"".join(pieces))
+
+
+async def _read_pieces(
+    response: httpx.Response, pieces: list[bytes], idle_timeout_s: float, limit: asyncio.Timeout
+) -> None:
+    """Every byte is a sign of life, a comment's too."""
+    loop = asyncio.get_running_loop()
+    async for piece in response.aiter_bytes():
+        pieces.append(piece)
+        limit.reschedule(loop.time() + idle_timeout_s)
