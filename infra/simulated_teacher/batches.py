@@ -280,12 +280,10 @@ class Batches:
 
     def _finish(self, batch: Batch, status: str) -> None:
         def made(kind: str, lines: list[bytes]) -> str | None:
-            body = b"".join(line + b"\n" for line in lines)
-            return (
-                self._shelf.put("batch_output", f"{batch.id}_{kind}.jsonl", body, self._clock.wall()).id
-                if body
-                else None
-            )
+            if not lines:
+                return None
+            name, body = f"{batch.id}_{kind}.jsonl", b"".join(line + b"\n" for line in lines)
+            return self._shelf.put("batch_output", name, body, self._clock.wall()).id
 
         batch.output_file_id = made("output", batch.output)
         batch.error_file_id = made("error", batch.failures)

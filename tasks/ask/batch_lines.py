@@ -63,7 +63,10 @@ class LineEnd:
 
 
 def request_line(request_key: str, endpoint: str, body: bytes) -> bytes:
-    """One line of the file to upload."""
+    """One line of the file to upload; what would be streamed is asked for whole, as a batch has nobody to stream to."""
+    if b'"stream' in body:
+        asked = orjson.loads(body)
+        body = orjson.dumps({name: value for name, value in asked.items() if name not in ("stream", "stream_options")})
     line = {"custom_id": request_key, "method": "POST", "url": endpoint, "body": orjson.Fragment(body)}
     return orjson.dumps(line) + b"\n"
 
