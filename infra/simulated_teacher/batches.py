@@ -168,13 +168,15 @@ class Batches:
             id=f"batch_{len(self._batches) + 1:06d}",
             endpoint=asked["endpoint"],
             input_file_id=asked["input_file_id"],
-            metadata=asked.get("metadata"),
+            metadata=asked.get("metadata") if self._chat.switches.batch_metadata == "kept" else None,
             created=self._clock.now(),
             created_at=int(now),
         )
         self._batches[batch.id] = batch
         shown = batch.card()  # as the real one: `validating`, whatever comes of it
         self._advance(batch)
+        if len(self._batches) <= self._chat.switches.batch_made_unsaid:
+            return error_response(500, "server_error", "The server had an error")
         return _json(shown)
 
     def _problem(self, asked: object) -> str | None:

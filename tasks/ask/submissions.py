@@ -100,7 +100,8 @@ def what_is_out(root: DataRoot) -> str | None:
     many = "a batch is" if len(out) == 1 else f"{len(out)} batches are"
     teachers = " and ".join(sorted({f"'{each.header.teacher}'" for each in out}))
     return (
-        f"{many} under way at the provider of {teachers}, and paid for: run the same command again to take up answers"
+        f"{many} under way at the provider of {teachers}, and paid for: run again, with a recipe that names the"
+        " teacher, to take up the answers"
     )
 
 

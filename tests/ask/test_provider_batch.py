@@ -115,6 +115,24 @@ def test_a_batch_whose_record_is_lost_is_found_by_its_key(data_root: DataRoot, t
     check_all_answered_once(data_root, teacher)
 
 
+@pytest.mark.parametrize("die_at", ["uploaded", "submitted"])
+def test_a_provider_that_loses_the_metadata_is_asked_for_the_file(
+    data_root: DataRoot, teacher: SimulatedTeacher, die_at: str
+) -> None:
+    teacher.switch(batch_metadata="lost")
+    killed(data_root, teacher, die_at)
+    run(data_root, teacher)
+    check_all_answered_once(data_root, teacher)
+    assert len(teacher.call("GET", "/v1/batches")[1]["data"]) == 1
+
+
+def test_a_batch_that_was_made_without_a_word_is_not_made_again(data_root: DataRoot, teacher: SimulatedTeacher) -> None:
+    teacher.switch(batch_made_unsaid=1)
+    run(data_root, teacher, terms={"max_requests": 10})
+    check_all_answered_once(data_root, teacher)
+    assert len(teacher.call("GET", "/v1/batches")[1]["data"]) == 2
+
+
 def test_what_is_out_is_not_asked_again_and_is_taken_up_later(data_root: DataRoot, teacher: SimulatedTeacher) -> None:
     teacher.switch(batch_seconds=3600)
     first = run(data_root, teacher, wait_s=0)

@@ -1,5 +1,6 @@
 """The whole line by the provider's batch API, as a user runs it, and killed while a batch is out."""
 
+import json
 import signal
 from collections.abc import Iterator
 
@@ -68,6 +69,12 @@ def test_a_run_that_need_not_wait_says_what_is_under_way(place: Place, teacher: 
     teacher.switch(batch_seconds=3600)
     prepared(place, teacher, by_batch={"poll_s": 1, "wait_h": 0})
     said = place.still("run", "recipe.yaml", exit_code=1).stderr
-    assert "a batch is under way at the provider of 'simulated'" in said and "run the same command again" in said
+    assert "a batch is under way at the provider of 'simulated'" in said and "run again" in said
+    prepared(place, teacher, by_batch={"poll_s": 1, "wait_h": 0}, samples_per_prompt=2, ask_by="direct")
+    done = place.still("run", "recipe.yaml", "--json")  # twice the samples: half of them are out, half are asked
+    assert "is under way at the provider of 'simulated'" in done.stderr
+    funnel = json.loads(done.stdout)["funnel"]
+    assert (funnel["wanted"], funnel["answered"], funnel["not_asked"]) == (2 * WANTED, WANTED, WANTED)
     teacher.switch(batch_seconds=0)
+    prepared(place, teacher)
     assert place.run(place.folder / "recipe.yaml")["funnel"]["answered"] == WANTED
