@@ -1,6 +1,6 @@
 """The asking of one run: preflight, then every batch over Ray, with progress for people."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from uuid import uuid4
 
 from flows.line import Line
@@ -13,7 +13,7 @@ from tasks.ask.plan import AskPlan
 from tasks.ask.preflight import preflight
 from tasks.ask.provider_batch import Patience, ask_by_batch, take_up_batches
 from tasks.ask.spend import Ceiling
-from tasks.ask.submissions import keys_out, leave_out, root_id, submissions, what_is_out
+from tasks.ask.submissions import Submission, keys_out, leave_out, root_id, submissions, wanted_out, what_is_out
 from tasks.ask.ways import part_ways
 from tasks.right.gate import Admission
 from warehouse.errors import RunFailed
@@ -30,7 +30,7 @@ async def ask_all_batches(line: Line, plan: AskPlan, admissions: Sequence[Admiss
     line.progress.say(
         stage="asking", wanted=plan.wanted, reused=plan.reused, answered=plan.answered, to_ask=plan.to_ask
     )
-    if not plan.batches and not submissions(line.root):
+    if not plan.batches:
         return ()
     calls = teacher_calls(line, plan, admissions)
     for asked in plan.teachers:
@@ -39,13 +39,14 @@ async def ask_all_batches(line: Line, plan: AskPlan, admissions: Sequence[Admiss
     budget, teachers = recipe.budget, {name: call.teacher for name, call in calls.items()}
     ceiling = Ceiling(budget.requests, budget.tokens, budget.usd)
     direct, by_batch = part_ways(plan.batches, recipe.ask_by, teachers, recipe.by_batch.first_direct, have)
+    awaited = wanted_out(line.root, plan.batches)
     direct = leave_out(direct, keys_out(line.root))
     meter = _Meter(line, plan)
     done: tuple[BatchDone, ...] = ()
     if direct:
         line.start_ray()
         done = await ask_all(line.root, direct, calls, ceiling, line.here.workers, line.now, meter.show)
-    done += await _ask_by_batch(line, by_batch, calls | calls_out(line, admissions), ceiling)
+    done += await _ask_by_batch(line, by_batch, awaited, calls | calls_out(line, admissions), ceiling)
     have += sum(batch.answered for batch in done)
     await line.progress.show(have, plan.wanted)
     if not have and (out := what_is_out(line.root)):
@@ -61,15 +62,19 @@ async def take_up(line: Line, admissions: Sequence[Admission]) -> None:
 
 
 async def _ask_by_batch(
-    line: Line, batches: Sequence[BatchFile], calls: Mapping[str, TeacherCall], ceiling: Ceiling
+    line: Line,
+    batches: Sequence[BatchFile],
+    awaited: Set[Submission],
+    calls: Mapping[str, TeacherCall],
+    ceiling: Ceiling,
 ) -> tuple[BatchDone, ...]:
-    """Submit what goes by batch, and wait for it and for all that is out with the same teachers."""
-    names = {batch.teacher for batch in batches} | {out.header.teacher for out in submissions(line.root)}
+    """Submit what goes by batch, and wait for it and for what this run wants of what is out already."""
+    names = {batch.teacher for batch in batches} | {out.header.teacher for out in awaited}
     mine = {name: call for name, call in calls.items() if name in names}
     if not mine:
         return ()
     id = root_id(line.root, uuid4().hex)
-    done = await ask_by_batch(line.root, batches, mine, ceiling, _patience(line), id, line.now, _say(line))
+    done = await ask_by_batch(line.root, batches, mine, awaited, ceiling, _patience(line), id, line.now, _say(line))
     line.progress.say(stage="asking", note=None)
     return done
 

@@ -23,6 +23,7 @@ from tasks.ask.call import TeacherCall
 from tasks.ask.outcomes import RULES
 from tasks.ask.provider_batch import Patience, ask_by_batch, take_up_batches
 from tasks.ask.spend import Ceiling
+from tasks.ask.submissions import wanted_out
 from tasks.right.terms import BatchTerms, Price
 from warehouse.catalog import connect
 from warehouse.errors import StillhouseError
@@ -89,7 +90,15 @@ async def drive(job: BatchJob, say: Say) -> dict[str, Any]:
     await take_up_batches.fn(root, [call], patience, now, say)
     batches = plan(job)
     done = await ask_by_batch.fn(
-        root, batches, {"simulated": call}, Ceiling(**job.ceiling), patience, job.root, now, say
+        root,
+        batches,
+        {"simulated": call},
+        wanted_out(root, batches),
+        Ceiling(**job.ceiling),
+        patience,
+        job.root,
+        now,
+        say,
     )
     return {"rows": sum(batch.rows for batch in batches), **(asdict(done[0]) if done else {})}
 

@@ -94,6 +94,8 @@ class ByBatch:
     now: Now
     say: Say
     batches: Sequence[BatchFile] = ()
+    awaited: set[str] = field(default_factory=set)
+    """Keys of the submissions to wait for; others of this teacher are collected too if they have ended."""
     tally: _Tally = field(default_factory=_Tally)
     over_budget: int = 0
     """Rows that did not fit under the ceiling in the last round."""
@@ -140,6 +142,7 @@ class ByBatch:
         header = SegmentHeader.of(self.call, f"{self.call.dataset}-{key[:8]}", key)
         at = _microseconds(self.now())
         out = open_submission(self.root, header, ({**intent, "at": at} for intent in intents))
+        self.awaited.add(key)
         there, file_id = listing.find(key), ""
         if there is None:
             file_id = await self.api.upload(path, key)
@@ -199,17 +202,17 @@ class ByBatch:
     # -- waiting
 
     async def collect_ended(self) -> int:
-        """One look at everything that is out with this teacher; returns how many are not over."""
+        """One look at everything that is out with this teacher; returns how many are not over and awaited."""
         waiting, done, total = 0, 0, 0
         for out in self._mine():
             if out.note is None or out.note.batch_id is None:
                 continue
             batch = await self.api.look(out.note.batch_id) or await self._missed(out, out.note)
-            if batch is not None and not batch.is_over:
+            if batch is None or batch.is_over:
+                await self._collect(out, batch)
+            elif out.key in self.awaited:
                 waiting += 1
                 done, total = done + batch.completed, total + batch.total
-                continue
-            await self._collect(out, batch)
         self.out = waiting
         if waiting:
             many = "a batch is" if waiting == 1 else f"{waiting} batches are"

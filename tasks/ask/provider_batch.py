@@ -7,7 +7,7 @@ the provider, all that the next run needs.
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import chain
@@ -22,7 +22,7 @@ from tasks.ask.by_batch import ByBatch, Now, Patience, Say
 from tasks.ask.call import BatchDone, TeacherCall
 from tasks.ask.client import http_client
 from tasks.ask.spend import Ceiling, check_priced
-from tasks.ask.submissions import submissions
+from tasks.ask.submissions import Submission, submissions
 from warehouse.layout import DataRoot
 
 __all__ = ["Patience", "ask_by_batch", "take_up_batches"]
@@ -33,6 +33,7 @@ async def ask_by_batch(
     root: DataRoot,
     batches: Sequence[BatchFile],
     calls: Mapping[str, TeacherCall],
+    awaited: Set[Submission],
     ceiling: Ceiling,
     patience: Patience,
     root_id: str,
@@ -41,14 +42,14 @@ async def ask_by_batch(
 ) -> tuple[BatchDone, ...]:
     """Ask for everything in some batch files by their teachers' batch APIs.
 
-    Returns, one a teacher, when each row has an end and nothing of these teachers is out, or the patience is over.
+    Returns, one a teacher, when each row has an end and what is awaited has ended, or the patience is over.
     About 200 bytes a row are held.
 
     Cancelled, it leaves what is out where it is: it is paid for, and the next run takes it up.
 
     Args:
-        calls: by teacher name; those of the batch files, which have a batch API (`teacher.batch`), and any others whose
-            batches are out.
+        calls: by teacher name; those of the batch files, which have a batch API (`teacher.batch`), and of `awaited`.
+        awaited: submissions of earlier runs that are out and hold what this run wants (`wanted_out`).
         ceiling: over everything ever billed for the dataset; the worst cost of what is out counts.
         root_id: what tells this data root from others on the same account.
         say: told each step, in a few words.
@@ -63,7 +64,8 @@ async def ask_by_batch(
         for name in sorted(calls):
             api = BatchApi(calls[name], await clients.enter_async_context(http_client(calls[name])), random.Random())
             mine = tuple(batch for batch in batches if batch.teacher == name)
-            askings.append(ByBatch(root, batch_priced(calls[name]), api, patience, root_id, now, say, mine))
+            theirs = {out.key for out in awaited if out.header.teacher == name}
+            askings.append(ByBatch(root, batch_priced(calls[name]), api, patience, root_id, now, say, mine, theirs))
         return await _in_rounds(askings, ceiling, patience)
 
 

@@ -73,6 +73,8 @@ class Submission:
 def open_submission(root: DataRoot, header: SegmentHeader, intents: Iterable[Mapping[str, Any]]) -> Submission:
     """Make the intents durable, all at once."""
     path = root.journal / header.dataset / f"{header.segment_id}{OUT_SUFFIX}"
+    for torn in path.parent.glob(f".*{OUT_SUFFIX}*.new"):
+        torn.unlink()
     _note_path(path).unlink(missing_ok=True)
     write_frames(path, header, (Frame("sent", intent) for intent in intents))
     return Submission(path, header, None)
@@ -90,6 +92,16 @@ def submissions(root: DataRoot) -> tuple[Submission, ...]:
 def keys_out(root: DataRoot) -> frozenset[str]:
     """The request keys that are out; about 100 bytes of memory each."""
     return frozenset(intent["request_key"] for out in submissions(root) for intent in out.intents())
+
+
+def wanted_out(root: DataRoot, batches: Iterable[BatchFile]) -> frozenset[Submission]:
+    """What is out and holds a request of these batch files; the request keys of the files are held meanwhile."""
+    out = submissions(root)
+    if not out:
+        return frozenset()
+    tables = (pq.read_table(batch.path, columns=["request_key"]) for batch in batches)
+    wanted = {key for table in tables for key in table["request_key"].to_pylist()}
+    return frozenset(each for each in out if any(intent["request_key"] in wanted for intent in each.intents()))
 
 
 def what_is_out(root: DataRoot) -> str | None:

@@ -152,6 +152,18 @@ def test_another_dataset_does_not_buy_what_is_out(data_root: DataRoot, teacher: 
     assert other["not_asked"] == COUNT and len(submissions(data_root)) == 1
 
 
+def test_a_run_does_not_wait_for_what_it_does_not_want(data_root: DataRoot, teacher: SimulatedTeacher) -> None:
+    teacher.switch(batch_seconds=3600)
+    run(data_root, teacher, wait_s=0)
+    teacher.switch(batch_seconds=0.1)  # the first batch ends too, and is taken up on the way
+    done = run(data_root, teacher, dataset="other", start=COUNT, run_id="run-2")
+    assert (done["answered"], done["stopped"]) == (COUNT, None)
+    check_all_answered_once(data_root, teacher, 2 * COUNT)
+    teacher.switch(batch_seconds=3600)
+    run(data_root, teacher, wait_s=0, start=2 * COUNT)
+    assert run(data_root, teacher, dataset="other", run_id="run-3")["rows"] == 0 and len(submissions(data_root)) == 1
+
+
 def test_an_expired_batch_keeps_what_was_done_and_the_rest_goes_on(
     data_root: DataRoot, teacher: SimulatedTeacher
 ) -> None:
