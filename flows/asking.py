@@ -1,16 +1,22 @@
 """The asking of one run: preflight, then every batch over Ray, with progress for people."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from uuid import uuid4
 
 from flows.line import Line
 from flows.settings import secret
 from tasks.ask.authority import Progress as Asked
 from tasks.ask.batch import ask_all
+from tasks.ask.batch_files import BatchFile
 from tasks.ask.call import BatchDone, TeacherCall
 from tasks.ask.plan import AskPlan
 from tasks.ask.preflight import preflight
+from tasks.ask.provider_batch import Patience, ask_by_batch, take_up_batches
 from tasks.ask.spend import Ceiling
+from tasks.ask.submissions import Submission, keys_out, leave_out, root_id, submissions, wanted_out, what_is_out
+from tasks.ask.ways import part_ways
 from tasks.right.gate import Admission
+from warehouse.errors import RunFailed
 
 
 async def ask_all_batches(line: Line, plan: AskPlan, admissions: Sequence[Admission]) -> tuple[BatchDone, ...]:
@@ -20,7 +26,7 @@ async def ask_all_batches(line: Line, plan: AskPlan, admissions: Sequence[Admiss
         BadInput: a key variable is not set, or a teacher does not pass its probe; nothing was asked.
         RunFailed: a teacher cannot go on; everything received is kept.
     """
-    have = plan.reused + plan.answered
+    have, recipe = plan.reused + plan.answered, line.recipe
     line.progress.say(
         stage="asking", wanted=plan.wanted, reused=plan.reused, answered=plan.answered, to_ask=plan.to_ask
     )
@@ -29,30 +35,84 @@ async def ask_all_batches(line: Line, plan: AskPlan, admissions: Sequence[Admiss
     calls = teacher_calls(line, plan, admissions)
     for asked in plan.teachers:
         call = calls[asked.teacher]
-        await preflight(call.teacher, call.api_key, line.recipe.sampling, True, asked.longest_prompt)
-    budget = line.recipe.budget
+        await preflight(call.teacher, call.api_key, recipe.sampling, True, asked.longest_prompt)
+    budget, teachers = recipe.budget, {name: call.teacher for name, call in calls.items()}
     ceiling = Ceiling(budget.requests, budget.tokens, budget.usd)
+    direct, by_batch = part_ways(plan.batches, recipe.ask_by, teachers, recipe.by_batch.first_direct, have)
+    awaited = wanted_out(line.root, plan.batches)
+    direct = leave_out(direct, keys_out(line.root))
     meter = _Meter(line, plan)
-    line.start_ray()
-    done = await ask_all(line.root, plan.batches, calls, ceiling, line.here.workers, line.now, meter.show)
-    await line.progress.show(have + sum(batch.answered for batch in done), plan.wanted)
+    done: tuple[BatchDone, ...] = ()
+    if direct:
+        line.start_ray()
+        done = await ask_all(line.root, direct, calls, ceiling, line.here.workers, line.now, meter.show)
+    done += await _ask_by_batch(line, by_batch, awaited, calls | calls_out(line, admissions), ceiling)
+    have += sum(batch.answered for batch in done)
+    await line.progress.show(have, plan.wanted)
+    if not have and (out := what_is_out(line.root)):
+        raise RunFailed(out)
     return done
+
+
+async def take_up(line: Line, admissions: Sequence[Admission]) -> None:
+    """Commit what has ended of the batches that earlier runs left at providers, before anything is planned."""
+    calls = calls_out(line, admissions)
+    if calls:
+        await take_up_batches(line.root, tuple(calls.values()), _patience(line), line.now, _say(line))
+
+
+async def _ask_by_batch(
+    line: Line,
+    batches: Sequence[BatchFile],
+    awaited: Set[Submission],
+    calls: Mapping[str, TeacherCall],
+    ceiling: Ceiling,
+) -> tuple[BatchDone, ...]:
+    """Submit what goes by batch, and wait for it and for what this run wants of what is out already."""
+    names = {batch.teacher for batch in batches} | {out.header.teacher for out in awaited}
+    mine = {name: call for name, call in calls.items() if name in names}
+    if not mine:
+        return ()
+    id = root_id(line.root, uuid4().hex)
+    done = await ask_by_batch(line.root, batches, mine, awaited, ceiling, _patience(line), id, line.now, _say(line))
+    line.progress.say(stage="asking", note=None)
+    return done
+
+
+def _patience(line: Line) -> Patience:
+    terms = line.recipe.by_batch
+    return Patience(terms.poll_s, terms.wait_h * 3600.0)
+
+
+def _say(line: Line) -> Callable[[str], Awaitable[None]]:
+    async def say(step: str) -> None:
+        line.progress.say(stage="asking", note=step)
+
+    return say
+
+
+def calls_out(line: Line, admissions: Sequence[Admission]) -> dict[str, TeacherCall]:
+    """The calls of those admitted teachers that have batches out."""
+    out = {submission.header.teacher for submission in submissions(line.root)}
+    return {each.teacher.name: _call(line, each) for each in admissions if each.teacher.name in out}
 
 
 def teacher_calls(line: Line, plan: AskPlan, admissions: Sequence[Admission]) -> dict[str, TeacherCall]:
     """What a worker needs to know of each teacher that is to be asked."""
     admitted = {admission.teacher.name: admission for admission in admissions}
-    return {
-        asked.teacher: TeacherCall(
-            teacher=admitted[asked.teacher].teacher,
-            decision_id=admitted[asked.teacher].decision_id,
-            run_id=line.run_id,
-            dataset=line.recipe.dataset,
-            root=line.root.path,
-            api_key=secret(admitted[asked.teacher].teacher.api_key_env, asked.teacher),
-        )
-        for asked in plan.teachers
-    }
+    return {asked.teacher: _call(line, admitted[asked.teacher]) for asked in plan.teachers}
+
+
+def _call(line: Line, admission: Admission) -> TeacherCall:
+    teacher = admission.teacher
+    return TeacherCall(
+        teacher=teacher,
+        decision_id=admission.decision_id,
+        run_id=line.run_id,
+        dataset=line.recipe.dataset,
+        root=line.root.path,
+        api_key=secret(teacher.api_key_env, teacher.name),
+    )
 
 
 class _Meter:

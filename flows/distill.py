@@ -6,7 +6,7 @@ Every call takes and returns references (ids, paths, versions), never rows. What
 from prefect import flow
 
 from flows.announce import announce
-from flows.asking import ask_all_batches
+from flows.asking import ask_all_batches, take_up
 from flows.line import open_line
 from flows.recipe import Recipe
 from flows.stations import admit, judge, plan, publish
@@ -29,6 +29,7 @@ async def distill(recipe: Recipe, train_student: bool = False) -> Summary:
         with line.sole_asker():
             admissions = admit(line, "ask")
             adopt_journals(line.root, line.now())
+            await take_up(line, admissions)
             wanted = plan(line, admissions)
             await ask_all_batches(line, wanted, admissions)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tasks.ask.prompts import PromptSource
 from tasks.ask.sampling import Ask, Budget, Sampling
+from tasks.ask.ways import ByBatch, Way
 from tasks.judge.policy import JudgePolicy
 from tasks.publish.publication import Publish
 from tasks.train.student import Student
@@ -31,6 +32,9 @@ class Recipe(BaseModel):
     samples_per_prompt: int = Field(default=1, ge=1, le=1024)
     sampling: Sampling = Sampling()
     budget: Budget = Budget()
+    ask_by: Way = "direct"
+    """`batch`: by the provider's batch API, where a teacher's entry has one; `tail`: some directly, then by batch."""
+    by_batch: ByBatch = ByBatch()
     judge: JudgePolicy = JudgePolicy()
     publish: Publish = Publish()
     student: Student | None = None

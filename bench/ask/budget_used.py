@@ -1,9 +1,9 @@
-"""How much of a teacher's budget is used, and how many 429s that costs: by the referee's count, with 1, 2, 4 and 8 workers.
+"""How much of a teacher's budget is used, and how many 429s that costs, with 1, 2, 4 and 8 workers.
 
-Every account is drawn by a seed: its rule of charging, its rates, the quantum over which it enforces them, its latency
-and the prompts' max_tokens. Rates are such that one core's worth of asking would do. The pool knows the charge rule and
-the rates, as a registry entry states them, and for the rows marked `unknown` not the quantum, which is then half of what
-is assumed. `used` is what the provider's rule charged of what its rate gave, after a warm-up and before the last
+By the referee's count. Every account is drawn by a seed: its rule of charging, its rates, the quantum over which it
+enforces them, its latency and the prompts' max_tokens. Rates are such that one core's worth of asking would do. The
+pool knows the charge rule and the rates, as a registry entry states them, and for the rows marked `unknown` not the
+quantum, which is then half of what is assumed. `used` is what the provider's rule charged of what its rate gave, after a warm-up and before the last
 answers, of the dimension that binds.
 
     python bench/ask/budget_used.py --accounts 3 --seed 2026
@@ -85,7 +85,7 @@ class Account:
 
     @property
     def rates(self) -> list[tuple[str, float]]:
-        """Per minute; what does not bind is twice as much. An answer of the teacher has about 45 tokens, a prompt 16."""
+        """Per minute; what does not bind is twice as much. An answer has about 45 tokens, a prompt 16."""
         per_row = {"max_of": self.max_tokens, "sum": self.max_tokens + 18, "as_produced": 63}[self.rule]
         rpm = round(self.rows_per_s * 60 * (2 if self.is_tokens else 1))
         return [("rpm", rpm), ("tpm", round(self.rows_per_s * 60 * per_row * (1 if self.is_tokens else 2)))]

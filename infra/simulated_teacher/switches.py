@@ -133,6 +133,8 @@ class Switches:
     batch_seconds: float = _is("from a batch's creation to its end; its lines are answered evenly in between", 0.0)
     batch_fails: float = _share("of a batch's lines: status 500 in its error file, not billed")
     batch_expires: float = _share("a batch expires when this share of its lines is answered; 0 = never")
+    batch_metadata: str = _is("given back with a batch, or lost", "kept", one_of=("kept", "lost"))
+    batch_made_unsaid: int = _is("this many batches are made and their creation answered with 500", 0)
     batch_requests: int = _is("most requests a batch may have", 50_000, low=1)
 
     def changed(self, values: Mapping[str, object]) -> Switches:
