@@ -144,7 +144,7 @@ class Samples:
         rows = self._connection.execute(
             """
             select teacher, avg(completion_tokens) from attempts
-            where state = 'paid' and teacher in (select unnest($teachers))
+            where state = 'paid' and batch_id <> 'preflight' and teacher in (select unnest($teachers))
             group by teacher having count(completion_tokens) >= $fewest
             """,
             {"teachers": sorted(teachers), "fewest": FEWEST_ANSWERS},
