@@ -63,7 +63,11 @@ class LineEnd:
 
 
 def request_line(request_key: str, endpoint: str, body: bytes) -> bytes:
-    """One line of the file to upload."""
+    """One line of the file to upload. A batch has nobody to stream to, so what asks for a stream is left out."""
+    asked = orjson.loads(body)
+    if asked.pop("stream", None) is not None:
+        asked.pop("stream_options", None)
+        body = orjson.dumps(asked)
     line = {"custom_id": request_key, "method": "POST", "url": endpoint, "body": orjson.Fragment(body)}
     return orjson.dumps(line) + b"\n"
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.ask.batch_lines import request_line
 from tasks.ask.reply import INTERRUPTED, Usage, read_reply
 from tasks.ask.stream import assemble, is_stream
 
@@ -190,3 +191,10 @@ def test_wherever_a_stream_is_cut_what_is_read_is_a_beginning_of_it(words: list[
     assert whole.startswith(message.get("content") or "")
     assert cut.readable
     assert message.get("content") == whole if cut.done else True
+
+
+def test_a_request_that_goes_by_batch_asks_for_no_stream() -> None:
+    plain = {"model": "m", "messages": [], "max_tokens": 9}
+    streamed = plain | {"stream": True, "stream_options": {"include_usage": True}}
+    lines = [orjson.loads(request_line("k", "/v1/chat/completions", orjson.dumps(body))) for body in (plain, streamed)]
+    assert lines[0] == lines[1] and lines[0]["body"] == plain
