@@ -23,6 +23,7 @@ from tasks.ask.call import TeacherCall
 from tasks.ask.outcomes import RULES
 from tasks.ask.provider_batch import Patience, ask_by_batch, take_up_batches
 from tasks.ask.spend import Ceiling
+from tasks.ask.submissions import wanted_out
 from tasks.right.terms import BatchTerms, Price
 from warehouse.catalog import connect
 from warehouse.errors import StillhouseError
@@ -86,10 +87,18 @@ async def drive(job: BatchJob, say: Say) -> dict[str, Any]:
     root, call = job.data_root, job.call()
     patience = Patience(poll_s=0.02, wait_s=job.wait_s, settle_s=0.3)
     adopt_journals.fn(root, now())
-    await take_up_batches.fn(root, [call], patience, job.root, now, say)
+    await take_up_batches.fn(root, [call], patience, now, say)
     batches = plan(job)
     done = await ask_by_batch.fn(
-        root, batches, {"simulated": call}, Ceiling(**job.ceiling), patience, job.root, now, say
+        root,
+        batches,
+        {"simulated": call},
+        wanted_out(root, batches),
+        Ceiling(**job.ceiling),
+        patience,
+        job.root,
+        now,
+        say,
     )
     return {"rows": sum(batch.rows for batch in batches), **(asdict(done[0]) if done else {})}
 

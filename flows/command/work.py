@@ -28,7 +28,15 @@ def _watched(here: Settings, dataset: str, work: Coroutine[Any, Any, Result]) ->
             return asyncio.run(work)
     except KeyboardInterrupt:
         shown.say("stopped: everything received is kept; the same command goes on where this one stopped")
+        _say_what_is_out(here)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _say_what_is_out(here: Settings) -> None:
+    from tasks.ask.submissions import what_is_out
+
+    if out := what_is_out(here.root):
+        shown.say(out)
 
 
 def _quiet(here: Settings) -> None:
@@ -91,6 +99,7 @@ def run(
         shown.out().print_json(json.dumps(summary.as_dict(), default=str))
     else:
         print_run(here, summary)
+    _say_what_is_out(here)
 
 
 def judge(recipe: RecipeFile, data: Data = None, own: Teachers = None) -> None:

@@ -60,7 +60,7 @@ class Teacher:
         clock: Clock,
     ) -> None:
         self._chat = Chat(switches, seed, book, clock)
-        self._batches = Batches(self._chat, seed, clock.now, clock.wall)
+        self._batches = Batches(self._chat, seed, clock)
         self._seed = seed
         self._authorization = f"Bearer {api_key}" if api_key else ""
         self._changes = list(changes)

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from infra.simulated_teacher.chat import Chat
+from infra.simulated_teacher.clock import Clock
 from infra.simulated_teacher.draws import draw
 from infra.simulated_teacher.limits import Limits
 from infra.simulated_teacher.refusals import error_response
@@ -91,8 +92,8 @@ class Batch:
 class Batches:
     """The pages under /v1/files and /v1/batches, and the work behind them."""
 
-    def __init__(self, chat: Chat, seed: int, clock: Callable[[], float], wall: Callable[[], float]) -> None:
-        self._chat, self._seed, self._clock, self._wall = chat, seed, clock, wall
+    def __init__(self, chat: Chat, seed: int, clock: Clock) -> None:
+        self._chat, self._seed, self._clock = chat, seed, clock
         self._shelf = Shelf()
         self._batches: dict[str, Batch] = {}
 
@@ -140,7 +141,7 @@ class Batches:
             return _refused(400, "file is missing", "file")
         if not file.body:
             return _refused(400, "the file is empty", "file")
-        return _json(self._shelf.put("batch", file.filename, file.body, self._wall()).card())
+        return _json(self._shelf.put("batch", file.filename, file.body, self._clock.wall()).card())
 
     def _list_files(self, request: Request) -> Response:
         purpose = request.query.get("purpose", "")
@@ -162,18 +163,20 @@ class Batches:
         problem = self._problem(asked)
         if problem:
             return _refused(400, problem)
-        now = self._wall()
+        now = self._clock.wall()
         batch = Batch(
             id=f"batch_{len(self._batches) + 1:06d}",
             endpoint=asked["endpoint"],
             input_file_id=asked["input_file_id"],
-            metadata=asked.get("metadata"),
-            created=self._clock(),
+            metadata=asked.get("metadata") if self._chat.switches.batch_metadata == "kept" else None,
+            created=self._clock.now(),
             created_at=int(now),
         )
         self._batches[batch.id] = batch
         shown = batch.card()  # as the real one: `validating`, whatever comes of it
         self._advance(batch)
+        if len(self._batches) <= self._chat.switches.batch_made_unsaid:
+            return error_response(500, "server_error", "The server had an error")
         return _json(shown)
 
     def _problem(self, asked: object) -> str | None:
@@ -206,14 +209,14 @@ class Batches:
             return _refused(404, f"No batch found with id '{name}'.", "id")
         if batch.is_over:
             return _refused(409, f"Cannot cancel a batch with status '{batch.status}'.", "id")
-        shown = {**batch.card(), "status": "cancelling", "cancelling_at": int(self._wall())}
+        shown = {**batch.card(), "status": "cancelling", "cancelling_at": int(self._clock.wall())}
         self._stop(batch, "cancelled", "batch_cancelled", _CANCELLED)
         return _json(shown)
 
     # -- the work
 
     def _advance(self, batch: Batch) -> None:
-        switches, now = self._chat.switches, self._clock()
+        switches, now = self._chat.switches, self._clock.now()
         if batch.status == "validating":
             file = self._shelf.files[batch.input_file_id]
             batch.lines, batch.errors = read_lines(file.body, switches)
@@ -252,7 +255,7 @@ class Batches:
 
     def _ask(self, line: Line) -> Response | None:
         """What the teacher says; None where it resets the connection."""
-        chat, now = self._chat, self._clock()
+        chat, now = self._chat, self._clock.now()
         kept, chat.limits = chat.limits, Limits(Switches(), now)
         try:
             outcome = chat.handle(
@@ -279,8 +282,10 @@ class Batches:
 
     def _finish(self, batch: Batch, status: str) -> None:
         def made(kind: str, lines: list[bytes]) -> str | None:
-            body = b"".join(line + b"\n" for line in lines)
-            return self._shelf.put("batch_output", f"{batch.id}_{kind}.jsonl", body, self._wall()).id if body else None
+            if not lines:
+                return None
+            name, body = f"{batch.id}_{kind}.jsonl", b"".join(line + b"\n" for line in lines)
+            return self._shelf.put("batch_output", name, body, self._clock.wall()).id
 
         batch.output_file_id = made("output", batch.output)
         batch.error_file_id = made("error", batch.failures)
@@ -288,7 +293,7 @@ class Batches:
 
     def _enter(self, batch: Batch, status: str) -> None:
         batch.status = status
-        batch.stamps[status] = int(self._wall())
+        batch.stamps[status] = int(self._clock.wall())
 
 
 def read_lines(body: bytes, switches: Switches) -> tuple[list[Line], list[dict[str, Any]]]:

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import orjson
 
-from tasks.ask.batch_lines import ProviderBatch, file_name, read_batch
+from tasks.ask.batch_lines import Listing, ProviderBatch, file_name, read_batch
 from tasks.ask.call import TeacherCall
 from tasks.ask.client import TROUBLE, what_was_lost
 from tasks.ask.journal import blotted
@@ -99,16 +99,14 @@ class BatchApi:
             return None
         return self._batch(document)
 
-    async def ours(self, now: float) -> dict[str, ProviderBatch]:
-        """Every batch of the account that carries a key of ours, by key; of two with one key, the newest."""
-        found: dict[str, ProviderBatch] = {}
+    async def listing(self, now: float) -> Listing:
+        """Every batch of the account of which there is still something to be had."""
+        found = Listing()
         try:
             async for document in self._listed("batches", {}):
                 batch = self._batch(document)
-                if batch.created_at < now - KEPT_S:
-                    break
-                if batch.key is not None:
-                    found.setdefault(batch.key, batch)
+                if batch.created_at >= now - KEPT_S:
+                    found.add(batch)
         except NoSuchPage as error:
             raise self._no_api(error) from error
         return found

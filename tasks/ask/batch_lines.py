@@ -10,7 +10,7 @@ file; only what was completed is billed. A file that breaks a rule makes the bat
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
@@ -36,7 +36,8 @@ class ProviderBatch:
     created_at: int
     """Unix seconds."""
     key: str | None = None
-    """Ours, from the metadata; None: somebody else's batch."""
+    """Ours, from the metadata; None: somebody else's batch, or a provider that does not give metadata back."""
+    input_file_id: str | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
     total: int = 0
@@ -48,6 +49,25 @@ class ProviderBatch:
     @property
     def is_over(self) -> bool:
         return self.status in ENDED
+
+
+@dataclass
+class Listing:
+    """The account's batches, as far as they could be ours."""
+
+    _by_key: dict[str, ProviderBatch] = field(default_factory=dict)
+    _by_file: dict[str, ProviderBatch] = field(default_factory=dict)
+
+    def add(self, batch: ProviderBatch) -> None:
+        """Take in one batch; of two with one key or file the first counts, which is the newest."""
+        if batch.key is not None:
+            self._by_key.setdefault(batch.key, batch)
+        if batch.input_file_id is not None:
+            self._by_file.setdefault(batch.input_file_id, batch)
+
+    def find(self, key: str, file_id: str | None = None) -> ProviderBatch | None:
+        """The batch that was made for a submission: by our key, else by the file that only it has."""
+        return self._by_key.get(key) or (self._by_file.get(file_id) if file_id else None)
 
 
 End = Literal["received", "unsent", "lost"]
@@ -63,11 +83,10 @@ class LineEnd:
 
 
 def request_line(request_key: str, endpoint: str, body: bytes) -> bytes:
-    """One line of the file to upload. A batch has nobody to stream to, so what asks for a stream is left out."""
-    asked = orjson.loads(body)
-    if asked.pop("stream", None) is not None:
-        asked.pop("stream_options", None)
-        body = orjson.dumps(asked)
+    """One line of the file to upload; what would be streamed is asked for whole, as a batch has nobody to stream to."""
+    if b'"stream' in body:
+        asked = orjson.loads(body)
+        body = orjson.dumps({name: value for name, value in asked.items() if name not in ("stream", "stream_options")})
     line = {"custom_id": request_key, "method": "POST", "url": endpoint, "body": orjson.Fragment(body)}
     return orjson.dumps(line) + b"\n"
 
@@ -108,6 +127,7 @@ def read_batch(document: Any) -> ProviderBatch:
         status=str(document.get("status")),
         created_at=_whole(document.get("created_at")),
         key=said.get(KEY_FIELD) if isinstance(said, dict) else None,
+        input_file_id=document.get("input_file_id") or None,
         output_file_id=document.get("output_file_id") or None,  # some say "" where there is none
         error_file_id=document.get("error_file_id") or None,
         total=_whole(counts.get("total")),

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from tasks.ask.adopt import adopt_segment
 from tasks.ask.batch_api import BatchApi, MaybeMade
 from tasks.ask.batch_files import BATCH, BatchFile
-from tasks.ask.batch_lines import GONE, ProviderBatch, end_without_line, metadata, submission_key
+from tasks.ask.batch_lines import GONE, Listing, ProviderBatch, end_without_line, metadata, submission_key
 from tasks.ask.batch_results import Results
 from tasks.ask.batch_upload import LinesCutter
 from tasks.ask.billed import spent_so_far
@@ -94,6 +94,8 @@ class ByBatch:
     now: Now
     say: Say
     batches: Sequence[BatchFile] = ()
+    awaited: set[str] = field(default_factory=set)
+    """Keys of the submissions to wait for; others of this teacher are collected too if they have ended."""
     tally: _Tally = field(default_factory=_Tally)
     over_budget: int = 0
     """Rows that did not fit under the ceiling in the last round."""
@@ -122,45 +124,50 @@ class ByBatch:
 
     async def submit_all(self, ceiling: Ceiling) -> None:
         """Submit whatever is neither out nor settled and fits under the ceiling."""
+        if not self.batches:
+            return
         rows = _rows(self.batches, keys_out(self.root) | self.tally.settled, BATCH.names)
         spent = spent_so_far(self.root, self.call.dataset)
-        found: dict[str, ProviderBatch] | None = None
+        listing: Listing | None = None
         cutter = LinesCutter(rows, self.call, ceiling, spent, self.tally.attempts)
         path = self._scratch() / "lines.jsonl"
         while cut := cutter.write(path):
-            found = await self.api.ours(self.now().timestamp()) if found is None else found
+            listing = await self._listing() if listing is None else listing
             key = submission_key(self.root_id, self.call.dataset, cut.attempts, cut.sha256)
-            await self._submit(key, path, cut.intents, found.get(key))
+            await self._submit(key, path, cut.intents, listing)
         path.unlink(missing_ok=True)
         self.over_budget = cutter.over_budget
 
-    async def _submit(
-        self, key: str, path: Path, intents: Sequence[Mapping[str, Any]], there: ProviderBatch | None
-    ) -> None:
-        terms = self.call.teacher.batch
-        assert terms is not None, "only a teacher with a batch API is asked by batch"
+    async def _submit(self, key: str, path: Path, intents: Sequence[Mapping[str, Any]], listing: Listing) -> None:
         header = SegmentHeader.of(self.call, f"{self.call.dataset}-{key[:8]}", key)
         at = _microseconds(self.now())
         out = open_submission(self.root, header, ({**intent, "at": at} for intent in intents))
+        self.awaited.add(key)
+        there, file_id = listing.find(key), ""
+        if there is None:
+            file_id = await self.api.upload(path, key)
+            await self.say(f"uploaded {len(intents)} requests")
+            there = listing.find(key, file_id)
         if there is not None:  # submitted by a run whose record of it is lost
-            out.noted(Note("submitted", at, "", there.id))
+            out.noted(Note("submitted", at, file_id, there.id))
             return
-        file_id = await self.api.upload(path, key)
-        await self.say(f"uploaded {len(intents)} requests")
         out = out.noted(Note("submitting", _microseconds(self.now()), file_id))
-        batch = await self._make(out, file_id, terms.endpoint, terms.window)
+        batch = await self._make(out, file_id)
         await self.say(f"submitted batch {batch.id}")
         out.noted(Note("submitted", _microseconds(self.now()), file_id, batch.id))
 
-    async def _make(self, out: Submission, file_id: str, endpoint: str, window: str) -> ProviderBatch:
+    async def _make(self, out: Submission, file_id: str) -> ProviderBatch:
         """Make a batch, once: whenever it is not known whether there is one, look before trying again."""
+        terms = self.call.teacher.batch
+        assert terms is not None, "only a teacher with a batch API is asked by batch"
+        said = metadata(out.key, out.header.dataset)
         deadline = time.monotonic() + self.call.patience_s
         while True:
             try:
-                return await self.api.make(file_id, endpoint, window, metadata(out.key, out.header.dataset))
+                return await self.api.make(file_id, terms.endpoint, terms.window, said)
             except MaybeMade as trouble:
                 await asyncio.sleep(self.patience.settle_s)
-                there = (await self.api.ours(self.now().timestamp())).get(out.key)
+                there = (await self._listing()).find(out.key, file_id)
                 if there is not None:
                     return there
                 if time.monotonic() > deadline:
@@ -170,46 +177,53 @@ class ByBatch:
 
     async def _find(self) -> None:
         """Settle what an earlier run left half submitted: it is there, with its key, or it never was."""
-        unsure = [out for out in self._mine() if out.note is None or out.note.state == "submitting"]
-        if not unsure:
-            return
-        for out in unsure:
+        asked: list[tuple[Submission, Note]] = []
+        for out in self._mine():
             if out.note is None:
                 out.drop()
-        asked = [out for out in unsure if out.note is not None]
+            elif out.note.state == "submitting":
+                asked.append((out, out.note))
         if not asked:
             return
-        found = await self.api.ours(self.now().timestamp())
-        if any(out.key not in found for out in asked):
-            newest = max(out.note.at for out in asked if out.note)
-            await asyncio.sleep(max(0.0, self.patience.settle_s - (_microseconds(self.now()) - newest) / 1e6))
-            found = await self.api.ours(self.now().timestamp())
-        for out in asked:
-            assert out.note is not None
-            if batch := found.get(out.key):
-                out.noted(replace(out.note, state="submitted", batch_id=batch.id))
+        listing = await self._listing()
+        if not all(listing.find(out.key, note.file_id) for out, note in asked):
+            age_s = (_microseconds(self.now()) - max(note.at for _, note in asked)) / 1e6
+            await asyncio.sleep(max(0.0, self.patience.settle_s - age_s))
+            listing = await self._listing()
+        for out, note in asked:
+            if batch := listing.find(out.key, note.file_id):
+                out.noted(replace(note, state="submitted", batch_id=batch.id))
             else:
                 out.drop()  # its file stays at the provider, and is used again
+
+    async def _listing(self) -> Listing:
+        return await self.api.listing(self.now().timestamp())
 
     # -- waiting
 
     async def collect_ended(self) -> int:
-        """One look at everything that is out with this teacher; returns how many are not over."""
+        """One look at everything that is out with this teacher; returns how many are not over and awaited."""
         waiting, done, total = 0, 0, 0
         for out in self._mine():
             if out.note is None or out.note.batch_id is None:
                 continue
-            batch = await self.api.look(out.note.batch_id)
-            if batch is not None and not batch.is_over:
+            batch = await self.api.look(out.note.batch_id) or await self._missed(out, out.note)
+            if batch is None or batch.is_over:
+                await self._collect(out, batch)
+            elif out.key in self.awaited:
                 waiting += 1
                 done, total = done + batch.completed, total + batch.total
-                continue
-            await self._collect(out, batch)
         self.out = waiting
         if waiting:
             many = "a batch is" if waiting == 1 else f"{waiting} batches are"
             await self.say(f"{many} out at the provider: {done:,} of {total:,} requests done")
         return waiting
+
+    async def _missed(self, out: Submission, note: Note) -> ProviderBatch | None:
+        """A batch that its provider denies: new ones may not be known everywhere yet, so the list decides, later."""
+        age_s = (_microseconds(self.now()) - note.at) / 1e6
+        await asyncio.sleep(max(0.0, self.patience.settle_s - age_s))
+        return (await self._listing()).find(out.key, note.file_id)
 
     def _mine(self) -> list[Submission]:
         teacher = self.call.teacher.name

@@ -7,9 +7,11 @@ the provider, all that the next run needs.
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from itertools import chain
+from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -20,7 +22,7 @@ from tasks.ask.by_batch import ByBatch, Now, Patience, Say
 from tasks.ask.call import BatchDone, TeacherCall
 from tasks.ask.client import http_client
 from tasks.ask.spend import Ceiling, check_priced
-from tasks.ask.submissions import submissions
+from tasks.ask.submissions import Submission, submissions
 from warehouse.layout import DataRoot
 
 __all__ = ["Patience", "ask_by_batch", "take_up_batches"]
@@ -31,6 +33,7 @@ async def ask_by_batch(
     root: DataRoot,
     batches: Sequence[BatchFile],
     calls: Mapping[str, TeacherCall],
+    awaited: Set[Submission],
     ceiling: Ceiling,
     patience: Patience,
     root_id: str,
@@ -39,12 +42,14 @@ async def ask_by_batch(
 ) -> tuple[BatchDone, ...]:
     """Ask for everything in some batch files by their teachers' batch APIs.
 
-    Returns, one a teacher, when each row has an end or the patience is over. About 200 bytes a row are held.
+    Returns, one a teacher, when each row has an end and what is awaited has ended, or the patience is over.
+    About 200 bytes a row are held.
 
     Cancelled, it leaves what is out where it is: it is paid for, and the next run takes it up.
 
     Args:
-        calls: by teacher name; each teacher has a batch API (`teacher.batch`).
+        calls: by teacher name; those of the batch files, which have a batch API (`teacher.batch`), and of `awaited`.
+        awaited: submissions of earlier runs that are out and hold what this run wants (`wanted_out`).
         ceiling: over everything ever billed for the dataset; the worst cost of what is out counts.
         root_id: what tells this data root from others on the same account.
         say: told each step, in a few words.
@@ -56,10 +61,11 @@ async def ask_by_batch(
     check_priced(ceiling, {name: call.rates for name, call in calls.items()})
     async with AsyncExitStack() as clients:
         askings = []
-        for name in sorted({batch.teacher for batch in batches}):
+        for name in sorted(calls):
             api = BatchApi(calls[name], await clients.enter_async_context(http_client(calls[name])), random.Random())
             mine = tuple(batch for batch in batches if batch.teacher == name)
-            askings.append(ByBatch(root, batch_priced(calls[name]), api, patience, root_id, now, say, mine))
+            theirs = {out.key for out in awaited if out.header.teacher == name}
+            askings.append(ByBatch(root, batch_priced(calls[name]), api, patience, root_id, now, say, mine, theirs))
         return await _in_rounds(askings, ceiling, patience)
 
 
@@ -79,7 +85,10 @@ async def _in_rounds(askings: Sequence["ByBatch"], ceiling: Ceiling, patience: P
     for asking in askings:
         if not out:
             asking.check_accepted()
-    return tuple(asking.done() for asking in askings)
+    done = tuple(asking.done() for asking in askings)
+    for batch in chain.from_iterable(asking.batches for asking in askings):
+        Path(batch.path).unlink()
+    return done
 
 
 async def _wait(askings: Sequence["ByBatch"], deadline: float, poll_s: float) -> int:
@@ -93,9 +102,7 @@ async def _wait(askings: Sequence["ByBatch"], deadline: float, poll_s: float) ->
 
 
 @task(name="take-up-batches", task_run_name="take up batches", cache_policy=NO_CACHE)
-async def take_up_batches(
-    root: DataRoot, calls: Sequence[TeacherCall], patience: Patience, root_id: str, now: Now, say: Say
-) -> int:
+async def take_up_batches(root: DataRoot, calls: Sequence[TeacherCall], patience: Patience, now: Now, say: Say) -> int:
     """Look once at every batch that is out with these teachers, and commit those that have ended; returns how many
     are still out with anybody.
 
@@ -104,7 +111,7 @@ async def take_up_batches(
     for call in calls:
         async with http_client(call) as client:
             api = BatchApi(call, client, random.Random())
-            await ByBatch(root, batch_priced(call), api, patience, root_id, now, say).take_up()
+            await ByBatch(root, batch_priced(call), api, patience, "", now, say).take_up()
     return len(submissions(root))
 
 

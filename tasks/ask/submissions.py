@@ -7,13 +7,16 @@ otherwise until the pair is gone. Only the run that holds the data root's asking
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from tasks.ask.batch_files import BatchFile
 from tasks.ask.journal import MAGIC, SUFFIX, Frame, encode, read_frames
 from tasks.ask.segment import SegmentHeader
 from tasks.ask.spend import Amount
@@ -70,6 +73,8 @@ class Submission:
 def open_submission(root: DataRoot, header: SegmentHeader, intents: Iterable[Mapping[str, Any]]) -> Submission:
     """Make the intents durable, all at once."""
     path = root.journal / header.dataset / f"{header.segment_id}{OUT_SUFFIX}"
+    for torn in path.parent.glob(f".*{OUT_SUFFIX}*.new"):
+        torn.unlink()
     _note_path(path).unlink(missing_ok=True)
     write_frames(path, header, (Frame("sent", intent) for intent in intents))
     return Submission(path, header, None)
@@ -87,6 +92,47 @@ def submissions(root: DataRoot) -> tuple[Submission, ...]:
 def keys_out(root: DataRoot) -> frozenset[str]:
     """The request keys that are out; about 100 bytes of memory each."""
     return frozenset(intent["request_key"] for out in submissions(root) for intent in out.intents())
+
+
+def wanted_out(root: DataRoot, batches: Iterable[BatchFile]) -> frozenset[Submission]:
+    """What is out and holds a request of these batch files; the request keys of the files are held meanwhile."""
+    out = submissions(root)
+    if not out:
+        return frozenset()
+    tables = (pq.read_table(batch.path, columns=["request_key"]) for batch in batches)
+    wanted = {key for table in tables for key in table["request_key"].to_pylist()}
+    return frozenset(each for each in out if any(intent["request_key"] in wanted for intent in each.intents()))
+
+
+def what_is_out(root: DataRoot) -> str | None:
+    """One line for people, with what to do; None where nothing is out."""
+    out = submissions(root)
+    if not out:
+        return None
+    many = "a batch is" if len(out) == 1 else f"{len(out)} batches are"
+    teachers = " and ".join(sorted({f"'{each.header.teacher}'" for each in out}))
+    return (
+        f"{many} under way at the provider of {teachers}, and paid for: run again, with a recipe that names the"
+        " teacher, to take up the answers"
+    )
+
+
+def leave_out(batches: Iterable[BatchFile], keys: Set[str]) -> tuple[BatchFile, ...]:
+    """The batch files without these request keys; files are written anew where they hold one, or go if they hold no
+    other."""
+    if not keys:
+        return tuple(batches)
+    left = []
+    for batch in batches:
+        table = pq.read_table(batch.path)
+        mask = [key not in keys for key in table["request_key"].to_pylist()]
+        if not any(mask):
+            Path(batch.path).unlink()
+            continue
+        if not all(mask):
+            pq.write_table(table.filter(pa.array(mask)), batch.path, compression="zstd")
+        left.append(replace(batch, rows=sum(mask)))
+    return tuple(left)
 
 
 def held_out(root: DataRoot, dataset: str | None = None) -> Amount:

@@ -115,6 +115,24 @@ def test_a_batch_whose_record_is_lost_is_found_by_its_key(data_root: DataRoot, t
     check_all_answered_once(data_root, teacher)
 
 
+@pytest.mark.parametrize("die_at", ["uploaded", "submitted"])
+def test_a_provider_that_loses_the_metadata_is_asked_for_the_file(
+    data_root: DataRoot, teacher: SimulatedTeacher, die_at: str
+) -> None:
+    teacher.switch(batch_metadata="lost")
+    killed(data_root, teacher, die_at)
+    run(data_root, teacher)
+    check_all_answered_once(data_root, teacher)
+    assert len(teacher.call("GET", "/v1/batches")[1]["data"]) == 1
+
+
+def test_a_batch_that_was_made_without_a_word_is_not_made_again(data_root: DataRoot, teacher: SimulatedTeacher) -> None:
+    teacher.switch(batch_made_unsaid=1)
+    run(data_root, teacher, terms={"max_requests": 10})
+    check_all_answered_once(data_root, teacher)
+    assert len(teacher.call("GET", "/v1/batches")[1]["data"]) == 2
+
+
 def test_what_is_out_is_not_asked_again_and_is_taken_up_later(data_root: DataRoot, teacher: SimulatedTeacher) -> None:
     teacher.switch(batch_seconds=3600)
     first = run(data_root, teacher, wait_s=0)
@@ -132,6 +150,18 @@ def test_another_dataset_does_not_buy_what_is_out(data_root: DataRoot, teacher: 
     run(data_root, teacher, wait_s=0)
     other = run(data_root, teacher, wait_s=0, dataset="other", run_id="run-2")
     assert other["not_asked"] == COUNT and len(submissions(data_root)) == 1
+
+
+def test_a_run_does_not_wait_for_what_it_does_not_want(data_root: DataRoot, teacher: SimulatedTeacher) -> None:
+    teacher.switch(batch_seconds=3600)
+    run(data_root, teacher, wait_s=0)
+    teacher.switch(batch_seconds=0.1)  # the first batch ends too, and is taken up on the way
+    done = run(data_root, teacher, dataset="other", start=COUNT, run_id="run-2")
+    assert (done["answered"], done["stopped"]) == (COUNT, None)
+    check_all_answered_once(data_root, teacher, 2 * COUNT)
+    teacher.switch(batch_seconds=3600)
+    run(data_root, teacher, wait_s=0, start=2 * COUNT)
+    assert run(data_root, teacher, dataset="other", run_id="run-3")["rows"] == 0 and len(submissions(data_root)) == 1
 
 
 def test_an_expired_batch_keeps_what_was_done_and_the_rest_goes_on(

@@ -377,3 +377,12 @@ def test_an_unknown_teacher_lists_the_known_ones(own) -> None:
         find_teacher(teachers, "my-vlm")
     assert "unknown teacher 'my-vlm', did you mean 'my-vllm'?" in str(refused.value)
     assert "my-vllm, simulated" in str(refused.value)
+
+
+def test_a_batch_api_is_said_by_the_entry_or_its_route_and_is_no_part_of_the_terms(own) -> None:
+    plain, able = own(FIVE_LINES)["my-vllm"], own(FIVE_LINES + "    batch: {discount: 0.25}\n")["my-vllm"]
+    assert plain.batch is None
+    assert able.batch is not None and (able.batch.discount, able.batch.max_requests) == (0.25, 50_000)
+    assert plain.terms_sha256 == able.terms_sha256
+    routed = own("name: a\nmodel: gpt-5\nroute: openai-api\nreviewed: {by: A, on: 2026-11-21}")["a"]
+    assert routed.batch is not None and routed.batch.discount == 0.5
