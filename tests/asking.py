@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.ask.batch_files import BATCH, BatchFile
+from tasks.ask.book import Book
 from tasks.ask.call import TeacherCall
 from tasks.ask.exchange import Grant, Limits, Report
 from tasks.ask.quota import Pool
-from tasks.ask.spend import Amount, Book, Ceiling, Reserve, SpendReport
+from tasks.ask.spend import AccountCeiling, Amount, Billed, Ceiling, Reserve, RunBudget, SpendReport
 from tasks.right.terms import Price, Quota, RouteTerms, Teacher, WeightsTerms
 from warehouse.layout import DataRoot
 from warehouse.records import content_id
+
+TODAY = date(2026, 11, 21)
+NOTHING = Amount()
 
 
 def teacher_at(base_url: str, price: Price | None = None, **quota: int) -> Teacher:
@@ -82,6 +87,14 @@ def batches_of(folder: Path, count: int, rows_each: int, max_tokens: int = 256, 
     ]
 
 
+def book_of(ceiling: Ceiling, before: Amount = NOTHING, run_id: str = "run-1", account: str = "") -> Book:
+    """A book with one run in it, of the dataset `sums`."""
+    book = Book()
+    book.rebase(Billed({"sums": before}, {account: before}), (), TODAY)
+    book.open_run(RunBudget(run_id, "sums", ceiling, {account: AccountCeiling()}))
+    return book
+
+
 @dataclass
 class LocalAuthorities:
     """A pool and a book in this process, with the exchanges that a worker is given."""
@@ -97,14 +110,14 @@ class LocalAuthorities:
         limits = self.limits or self.call.limits
         self.pool = Pool(limits, self.clock(), random.Random(7), self.call.charging)
         self.pool.open_run(self.call.run_terms, limits, self.clock())
-        self.book = Book(self.ceiling, self.spent_before)
+        self.book = book_of(self.ceiling, self.spent_before, self.call.run_id, self.call.teacher.account)
 
     async def quota(self, report: Report) -> Grant:
         self.reports.append(report)
         return self.pool.exchange(report, self.clock())
 
     async def spend(self, report: SpendReport) -> Reserve:
-        return self.book.exchange(report)
+        return self.book.exchange(report, TODAY)
 
     @property
     def exchanges(self) -> tuple[Callable[[Any], Awaitable[Any]], Callable[[Any], Awaitable[Any]]]:

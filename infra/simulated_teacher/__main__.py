@@ -18,6 +18,7 @@ from pathlib import Path
 
 import orjson
 
+from infra.simulated_teacher import budget, pages
 from infra.simulated_teacher.app import Teacher
 from infra.simulated_teacher.book import BadBook, read_book
 from infra.simulated_teacher.clock import CallLater, RealClock, VirtualClock
@@ -42,7 +43,12 @@ _BACKLOG = 4096
 
 def parser() -> argparse.ArgumentParser:
     """All flags; those of the switches come from the switches themselves."""
-    found = argparse.ArgumentParser(prog="python -m infra.simulated_teacher", description=__doc__.split("\n")[0])
+    found = argparse.ArgumentParser(
+        prog="python -m infra.simulated_teacher",
+        description=__doc__.split("\n")[0],
+        epilog=f"{pages.__doc__}\n{budget.__doc__}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     found.add_argument("--host", default=HOST, help=f"address to listen on (default {HOST})")
     found.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"0 picks a free one (default {DEFAULT_PORT})")
     found.add_argument("--seed", type=int, default=0, help="the same seed gives the same answers")

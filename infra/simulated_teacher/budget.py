@@ -1,18 +1,21 @@
 """The referee's figures of a span of time: how much of the budget was used, lost and overdrawn. Pure.
 
-`GET /referee/budget` gives them as JSON. `from` and `to` (seconds since the start; default: the last reset, and now)
-bound the span: begin it after the client has warmed up. `at` splits the refusals, `windows=60,2` adds windows.
+`GET /referee/budget` gives them as JSON; ask when the run is over: the server does nothing else meanwhile. `from` and
+`to` (seconds since the start; default: the last reset, and now) bound the span; `warmup=10` begins it 10 s after the
+first request instead, `cooldown=2` ends it 2 s before the last admission. `at` splits the refusals, `windows=60,2`
+adds windows.
 
 - `dimensions`, for each that has a limit: `charged` is what the provider's rule took from it in the span, `allowed`
   what its rate gave in the span (a second tenant's share left out), `used` the one divided by the other. A full bucket
   at the start of the span is not in `allowed`, so `used` may pass 1 by one quantum. `idle` is the budget lost in the
   span, as units: refill that a full bucket could not hold, and what a window still held at its end; `idle_s` the same
-  as seconds of the mean rate. `most` is for each window length the most that any sliding window (its first moment left
-  out) held, and `bound` the most that the rule admits in it at the present rate (one request larger than a quantum
+  as seconds of the mean rate. `most` is for each window length the most that any sliding window (one of its ends
+  left out) held, and `bound` the most that the rule admits in it at the present rate (one request larger than a quantum
   comes on top). Of `concurrency` the unit is a slot-second.
 - `binding`: the dimension most used; `used` and `idle_s` once more are its own.
 - `refused_429`, `refused_503`: in the span, by kind; `refused_before` and `refused_after` count 429s around `at`.
-- `answered`, `delivered`, `output_tokens`: of answers that ended in the span.
+- `answered`, `delivered`, `output_tokens`: of answers that ended in the span; delivered: to a connected client.
+- `first_request`, `last_admission`: times since the last reset, whatever the span.
 - `changes`: every change of switches since the last reset, in or out of the span: see `_change`.
 """
 
@@ -23,7 +26,8 @@ from collections import Counter
 from typing import Any
 
 from infra.simulated_teacher.limits import DAY_IN_MINUTES, Limits
-from infra.simulated_teacher.timeline import Changed, Charges, Timeline, charges
+from infra.simulated_teacher.meters import allowed
+from infra.simulated_teacher.timeline import DELIVERED, FAILED, Changed, Charges, Timeline, charges
 
 # A response reaches a client, and what the client had already sent reaches the server, within this.
 GRACE_SECONDS = 0.25
@@ -54,8 +58,8 @@ class Budget:
         """The figures of the span; all times are those of the clock."""
         found = {name: self._dimension(name, start, end, windows) for name in self._charges}
         binding = max(found, key=lambda name: found[name]["used"], default=None)
-        refused = [refused for refused in self._line.refused if start <= refused.at <= end]
-        ended = slice(bisect_left(self._line.ended, start), bisect_right(self._line.ended, end))
+        refused = [refused for refused in self._line.refused if start < refused.at <= end]
+        ended = slice(bisect_right(self._line.ended, start), bisect_right(self._line.ended, end))
         report: dict[str, Any] = {
             "span_s": round(end - start, 6),
             "binding": binding,
@@ -64,8 +68,10 @@ class Budget:
             "dimensions": found,
             "refused_429": Counter(one.kind for one in refused if one.status == 429),
             "refused_503": Counter(one.kind for one in refused if one.status == 503),
-            "answered": sum(output > 0 for output in self._line.output[ended]),
-            "delivered": int(sum(self._line.delivered[ended])),
+            "first_request": min(self._line.received, default=None),
+            "last_admission": max(self._line.admitted, default=None),
+            "answered": sum(outcome != FAILED for outcome in self._line.outcome[ended]),
+            "delivered": self._line.outcome[ended].count(DELIVERED),
             "output_tokens": int(sum(self._line.output[ended])),
             "changes": [self._change(number) for number in range(len(self._line.changes))],
         }
@@ -77,20 +83,26 @@ class Budget:
 
     def _allowed(self, name: str, start: float, end: float) -> float:
         if name == "concurrency":
-            return self._limits.concurrency * (end - start)
+            return allowed(self._limits.slot_rates, start, end)
         return self._limits.meters[name].allowed(start, end)
 
     def _dimension(self, name: str, start: float, end: float, windows: tuple[float, ...]) -> dict[str, Any]:
-        taken, allowed = self._charges[name], self._allowed(name, start, end)
+        taken, given = self._charges[name], self._allowed(name, start, end)
         charged = taken.within(start, end)
         found: dict[str, Any] = {
             "charged": round(charged, 3),
-            "allowed": round(allowed, 3),
-            "used": round(charged / allowed, 6) if allowed else 0.0,
+            "allowed": round(given, 3),
+            "used": round(charged / given, 6) if given else 0.0,
         }
         if name == "concurrency":
-            return {**found, "limit": self._limits.concurrency, "idle": round(max(0.0, allowed - charged), 3),
-                    "idle_s": round(max(0.0, allowed - charged) / self._limits.concurrency, 6)}  # fmt: skip
+            idle = max(0.0, given - charged)
+            seconds = idle / given * (end - start) if given else 0.0
+            return {
+                **found,
+                "limit": self._limits.concurrency,
+                "idle": round(idle, 3),
+                "idle_s": round(seconds, 6),
+            }
         meter = self._limits.meters[name]
         idle = meter.idle.within(start, end)
         lengths = sorted({_WINDOW, meter.quantum, *windows})
@@ -100,7 +112,7 @@ class Budget:
             "per_s": (DAY_IN_MINUTES if name == "requests_day" else 1) * 60,
             "quantum_s": meter.quantum,
             "idle": round(idle, 3),
-            "idle_s": round(idle / allowed * (end - start), 6) if allowed else 0.0,
+            "idle_s": round(idle / given * (end - start), 6) if given else 0.0,
             "most": {
                 f"{length:g}": {
                     "held": round(taken.most(length, start, end), 3),
@@ -147,8 +159,8 @@ class Budget:
 
     def _is_used(self, name: str, taken: Charges, start: float) -> bool:
         end = start + _USED_OVER_SECONDS
-        allowed = self._allowed(name, start, end)
-        return allowed > 0 and taken.within(start, end) >= _USED_SHARE * allowed
+        given = self._allowed(name, start, end)
+        return given > 0 and taken.within(start, end) >= _USED_SHARE * given
 
 
 def _first(times: Any, start: float, end: float) -> float | None:

@@ -17,13 +17,15 @@ from infra.simulated_teacher.draws import draw, spread
 from infra.simulated_teacher.faults import Reply, attempt_fault, compose
 from infra.simulated_teacher.headers import limit_headers
 from infra.simulated_teacher.limits import Limits, Refusal, charge
+from infra.simulated_teacher.meters import Meter
 from infra.simulated_teacher.question import BadRequest, Question, parse_question
 from infra.simulated_teacher.referee import Referee, Seen
-from infra.simulated_teacher.refusals import error_response, refused, server_error
+from infra.simulated_teacher.refusals import error_response, out_of_credit, refused, server_error
 from infra.simulated_teacher.server import Later, Reset
 from infra.simulated_teacher.solver import solve
 from infra.simulated_teacher.steps import Solution
 from infra.simulated_teacher.switches import Switches
+from infra.simulated_teacher.timeline import DELIVERED, FAILED, LOST
 from infra.simulated_teacher.tokens import count_tokens
 from infra.simulated_teacher.wire import Request, Response
 
@@ -62,6 +64,7 @@ class _Asked:
     at: float
     seconds: float
     produced_a_second: float = 0.0
+    meters: tuple[Meter, ...] = ()
 
 
 class Chat:
@@ -130,6 +133,9 @@ class Chat:
     def _admit(self, question: Question, request_id: str) -> Response | Reset | Later:
         now, switches = self._clock.now(), self.switches
         seen = self.referee.received(question, now)
+        if switches.credit_answers and self.referee.counts["answered"] >= switches.credit_answers:
+            self.referee.counts["out_of_credit"] += 1
+            return out_of_credit(switches, request_id)
         tokens = charge(switches.charge, question.prompt_tokens, question.contents_length, question.cap)
         refusal = (
             self.limits.too_large(tokens, question.prompt_tokens)
@@ -138,8 +144,8 @@ class Chat:
         )
         if refusal:
             self.referee.refuse(refusal, now)
-            headers = limit_headers(self.limits, now, self._clock.wall())
-            return refused(refusal, switches, request_id, headers)
+            wall = self._clock.wall()
+            return refused(refusal, switches, request_id, limit_headers(self.limits, now, wall), wall)
         self.referee.admit(seen, self._number, tokens, question.prompt_tokens, self.limits.in_flight, now)
         return self._think(question, seen, request_id, now)
 
@@ -189,8 +195,8 @@ class Chat:
         elif switches.tokens_per_second:
             asked.seconds += asked.tokens[1] / switches.tokens_per_second
         if switches.output_charged == "as_produced" and start is None and asked.seconds > 0:
-            asked.produced_a_second = self._late_tokens(asked) / asked.seconds
-            self.limits.produce(asked.produced_a_second, asked.at)
+            asked.produced_a_second = asked.tokens[1] / asked.seconds
+            asked.meters = self.limits.produce(asked.produced_a_second, asked.at)
         return Later(
             asked.seconds,
             finish=lambda connected: self._finish(asked, connected),
@@ -201,16 +207,17 @@ class Chat:
             blank_line_seconds=switches.blank_line_seconds,
         )
 
-    def _late_tokens(self, asked: _Asked) -> int:
-        """What the limits charge of an answer, other than on admission."""
-        return asked.tokens[1] if self.switches.charge == "actual" else 0
-
-    def _release(self, asked: _Asked, late: float, now: float, succeeded: bool) -> None:
-        """Charges what was produced, whether all along or only now."""
-        if asked.produced_a_second:
-            self.limits.produce(-asked.produced_a_second, now)
-            late -= asked.produced_a_second * (now - asked.at)
-        self.limits.release(late, now, succeeded)
+    def _release(self, asked: _Asked, produced: float, now: float, delivered: bool | None) -> None:
+        """The request is over, after so many tokens; charges what was not charged all along. Delivered: None is not
+        answered."""
+        charged = 0.0
+        for meter in asked.meters:
+            meter.produce(-asked.produced_a_second, now)
+            charged = asked.produced_a_second * (now - asked.at)
+        self.limits.release(produced - charged, now, succeeded=delivered is not None)
+        late = produced if self.switches.charge == "actual" else 0
+        outcome = FAILED if delivered is None else DELIVERED if delivered else LOST
+        asked.referee.end(asked.number, now, late, produced, outcome)
 
     def _remember(self, seen: Seen, solution: Solution | None, reply: Reply) -> None:
         self.referee.plant(seen, reply.planted)
@@ -223,19 +230,17 @@ class Chat:
     def _abandon(self, asked: _Asked) -> None:
         now = self._clock.now()
         produced = asked.produced_a_second * (now - asked.at)
-        self._release(asked, produced, now, succeeded=False)
         asked.referee.broke("hung_up", asked.number, asked.seen, now)
-        asked.referee.end(asked.number, now, produced)
+        self._release(asked, produced, now, delivered=None)
         asked.referee.counts["aborted"] += 1
 
     def _finish(self, asked: _Asked, connected: bool) -> Response | Reset:
-        now, late = self._clock.now(), self._late_tokens(asked)
-        self._release(asked, late, now, succeeded=True)
+        now = self._clock.now()
         delivered = connected and asked.fault != "resets_after"
         if asked.fault == "resets_after":
             asked.referee.broke(asked.fault, asked.number, asked.seen, now)
+        self._release(asked, asked.tokens[1], now, delivered)
         asked.referee.answer(asked.seen, asked.question.cap, asked.tokens, delivered, now)
-        asked.referee.end(asked.number, now, late, asked.tokens[1], delivered)
         if asked.seen.kind == "unsolved":
             asked.referee.counts["unsolved"] += 1
         if asked.fault == "resets_after":

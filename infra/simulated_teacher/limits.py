@@ -43,7 +43,9 @@ class Limits:
         self._switches = switches
         self.meters: dict[str, Meter] = {}
         self.allowed: dict[str, float] = {}
+        self.concurrency = 0  # requests in flight that are allowed; 0 is no limit
         self.growth = Growth(now)
+        self.slot_rates: list[tuple[float, float]] = []
         self._set_meters(now)
         self._storm_until = now + switches.storm_seconds
         self._storm_left = switches.storm_count
@@ -67,12 +69,6 @@ class Limits:
         }
         return {name: rate for name, rate in rates.items() if rate}
 
-    @property
-    def concurrency(self) -> int:
-        """Requests in flight that are allowed; 0 is no limit."""
-        switches = self._switches
-        return max(1, int(switches.concurrency * switches.limit_factor)) if switches.concurrency else 0
-
     def _terms(self) -> Iterator[tuple[str, type[Meter], float, float, float]]:
         switches = self._switches
         kinds: dict[str, type[Meter]] = {"continuous": Bucket, "window": Window}
@@ -89,6 +85,7 @@ class Limits:
 
     def _set_meters(self, now: float) -> None:
         self.allowed = self._allowed()
+        self.concurrency = math.ceil(self._switches.concurrency * self._switches.limit_factor)
         meters: dict[str, Meter] = {}
         for name, kind, limit, quantum, share in self._terms():
             meter = self.meters.get(name)
@@ -98,11 +95,15 @@ class Limits:
                 meter = kind(limit, quantum, share, now)
             meters[name] = meter
         self.meters = meters
+        if not self.slot_rates or self.slot_rates[-1][1] != self.concurrency:
+            self.slot_rates.append((now, self.concurrency))
 
     def change(self, switches: Switches, now: float, named: frozenset[str] = frozenset()) -> None:
         """New switches; a storm begins where `named` says that it was set."""
         self.settle(now)
         self._switches = switches
+        if not switches.growth:
+            self.growth.factor = 1.0
         self._set_meters(now)
         if "storm_seconds" in named:
             self._storm_until = now + switches.storm_seconds
@@ -136,25 +137,27 @@ class Limits:
         # Told after the charge, or a client that waits as long as it was told is refused again.
         return replace(refusal, wait=max(refusal.wait, meter.wait(1)))
 
-    def produce(self, a_second: float, now: float) -> None:
-        """An answer is being written (or, negative, no longer) at so many tokens a second."""
-        meter = self.meters.get(self._produced_into())
-        if meter is not None:
-            meter.refill(now)
-            meter.produce(a_second)
+    def produce(self, a_second: float, now: float) -> tuple[Meter, ...]:
+        """An answer is being written at so many tokens a second, until the meters that are returned hear otherwise."""
+        meters = self._late_meters()
+        for meter in meters:
+            meter.produce(a_second, now)
+        return meters
 
     def release(self, produced: float, now: float, succeeded: bool = True) -> None:
         """The request is over; `produced` tokens are charged now, where the limit counts what is produced."""
         self.in_flight -= 1
-        meter = self.meters.get(self._produced_into())
-        if meter is not None and produced:
-            meter.refill(now)
-            meter.take(produced)
+        if produced:
+            for meter in self._late_meters():
+                meter.refill(now)
+                meter.take(produced)
         if succeeded and self._switches.growth:
             self.growth.succeeded(now)
 
-    def _produced_into(self) -> str:
-        return "output_tokens" if "output_tokens" in self.meters else "tokens"
+    def _late_meters(self) -> tuple[Meter, ...]:
+        """Those that count what is produced."""
+        names = ("output_tokens", "tokens") if self._switches.charge == "actual" else ("output_tokens",)
+        return tuple(self.meters[name] for name in names if name in self.meters)
 
     def _refusal(self, cost: dict[str, int], now: float) -> Refusal | None:
         switches = self._switches

@@ -10,10 +10,12 @@ Every method takes the time in seconds, and none reads a clock; time never goes 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 # A billionth is rounding: a client that waits exactly as long as it was told is not early.
 _ROUNDING = 1e-9
+_JUST_BEFORE_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -26,8 +28,8 @@ class Idle:
         self.intervals.append([start, end, units])
 
     def extend(self, start: float, end: float, units: float) -> None:
-        """As `note`, in one interval with the last where that ended here."""
-        if self.intervals and start - self.intervals[-1][1] <= _ROUNDING:
+        """As `note`, in one interval with the last where that ended just before."""
+        if self.intervals and start - self.intervals[-1][1] <= _JUST_BEFORE_SECONDS:
             self.intervals[-1][1] = end
             self.intervals[-1][2] += units
         else:
@@ -41,12 +43,23 @@ class Idle:
         return units
 
 
+def allowed(rates: Sequence[tuple[float, float]], start: float, end: float) -> float:
+    """What rates (since when, units a second) gave between two times."""
+    total = 0.0
+    for number, (since, rate) in enumerate(rates):
+        until = rates[number + 1][0] if number + 1 < len(rates) else math.inf
+        total += rate * max(0.0, min(until, end) - max(since, start))
+    return total
+
+
 class Meter:
     """One limited dimension: `rate` units a second, `quantum` seconds of it in a full bucket or a window."""
 
     def __init__(self, per_minute: float, quantum: float, share: float, now: float) -> None:
         self.rate = per_minute / 60
         self.quantum = quantum
+        # Units a second that the other tenant leaves.
+        self.fair = self.rate * (1 - share)
         self.share = share
         self.size = max(1.0, self.rate * quantum)
         self.level = self.size
@@ -54,11 +67,6 @@ class Meter:
         self.producing = 0.0
         self.idle = Idle()
         self.rates: list[tuple[float, float]] = [(now, self.fair)]
-
-    @property
-    def fair(self) -> float:
-        """Units a second that the other tenant leaves."""
-        return self.rate * (1 - self.share)
 
     def refill(self, now: float) -> None:
         raise NotImplementedError
@@ -78,14 +86,16 @@ class Meter:
     def take(self, amount: float, floor: float = -math.inf) -> None:
         self.level = max(floor, self.level - amount)
 
-    def produce(self, a_second: float) -> None:
+    def produce(self, a_second: float, now: float) -> None:
         """From now on this many units more a second are taken as they are produced (fewer: negative)."""
+        self.refill(now)
         self.producing += a_second
 
     def change(self, per_minute: float, quantum: float, share: float, now: float) -> None:
         """A new rate from now on; the level stays, as far as it fits."""
         self.refill(now)
         self.rate, self.quantum, self.share = per_minute / 60, quantum, share
+        self.fair = self.rate * (1 - share)
         self.resize(self.rate * quantum)
         if self.rates[-1][1] != self.fair:
             self.rates.append((now, self.fair))
@@ -96,11 +106,7 @@ class Meter:
 
     def allowed(self, start: float, end: float) -> float:
         """Units that the rate allowed between two times; nothing before the meter was there."""
-        total = 0.0
-        for number, (since, rate) in enumerate(self.rates):
-            until = self.rates[number + 1][0] if number + 1 < len(self.rates) else math.inf
-            total += rate * max(0.0, min(until, end) - max(since, start))
-        return total
+        return allowed(self.rates, start, end)
 
 
 class Bucket(Meter):
@@ -112,7 +118,7 @@ class Bucket(Meter):
         self.level += (now - self.at) * net
         over = self.level - self.size
         if over > 0:
-            if over > _ROUNDING * self.size:
+            if net > 0 and over > _ROUNDING * self.size:
                 self.idle.extend(now - over / net, now, over)
             self.level = self.size
         self.at = now

@@ -62,6 +62,10 @@ def budget(chat: Chat, clock: Clock, request: Request) -> Response:
     now, query, timeline = clock.now(), request.query, chat.referee.timeline
     start = _seconds(query["from"], "from") if "from" in query else timeline.began
     end = _seconds(query["to"], "to") if "to" in query else now
+    if "warmup" in query and timeline.received:
+        start = timeline.received[0] + _seconds(query["warmup"], "warmup")
+    if "cooldown" in query and timeline.admitted:
+        end = timeline.admitted[-1] - _seconds(query["cooldown"], "cooldown")
     if end <= start:
         raise BadQuery(f"the span from {start:g} to {end:g} is empty: `from` lies before `to`")
     windows = tuple(_seconds(text, "windows") for text in query.get("windows", "").split(",") if text)

@@ -15,7 +15,7 @@ from infra.simulated_teacher.budget import GRACE_SECONDS
 from infra.simulated_teacher.limits import Refusal
 from infra.simulated_teacher.question import Question
 from infra.simulated_teacher.switches import Switches
-from infra.simulated_teacher.timeline import Changed, Refused, Timeline
+from infra.simulated_teacher.timeline import FAILED, Changed, Refused, Timeline
 
 WINDOW_SECONDS = 60.0
 _SLOTS_A_SECOND = 100
@@ -139,9 +139,9 @@ class Referee:
         self.minute.add(now, 2, charged)
         self.max_in_flight = max(self.max_in_flight, in_flight)
 
-    def end(self, number: int, now: float, late: float = 0, output: float = 0, delivered: bool = False) -> None:
+    def end(self, number: int, now: float, late: float = 0, output: float = 0, outcome: int = FAILED) -> None:
         """Request `number` is no longer in flight; see Timeline."""
-        self.timeline.end(number, late, output, delivered, now)
+        self.timeline.end(number, late, output, outcome, now)
 
     def broke(self, kind: str, number: int, seen: Seen, now: float) -> None:
         """The connection of request `number` broke while it was in flight."""
@@ -189,7 +189,16 @@ class Referee:
         """The counts as JSON. `answered_again`: questions answered more than once; `answers_beyond_need`:
         answers
         given again although an earlier one had no lower max_tokens."""
-        names = ("requests", "answered", "undelivered", "aborted", "unsolved", "bad_requests", "unauthorized")
+        names = (
+            "requests",
+            "answered",
+            "undelivered",
+            "aborted",
+            "unsolved",
+            "bad_requests",
+            "unauthorized",
+            "out_of_credit",
+        )
         tokens = ("prompt_tokens", "completion_tokens", "reasoning_tokens")
         again = ("received_again", "answered_again", "answers_beyond_first", "answers_beyond_need")
         return {

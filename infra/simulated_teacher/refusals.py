@@ -8,6 +8,9 @@ time.
 
 from __future__ import annotations
 
+import math
+from email.utils import formatdate
+
 import orjson
 
 from infra.simulated_teacher.headers import Headers
@@ -37,21 +40,24 @@ def _anthropic_error(status: int, kind: str, message: str, headers: Headers) -> 
     return Response(status, orjson.dumps(error), headers)
 
 
-def _wait_headers(style: str, milliseconds: float) -> Headers:
-    if style == "none":
+def _wait_headers(switches: Switches, milliseconds: float, wall: float) -> Headers:
+    if switches.headers == "none":
         return ()
-    seconds = ("retry-after", f"{max(1, -(-milliseconds // 1000)):.0f}")
-    return (seconds, ("retry-after-ms", f"{milliseconds:.0f}")) if style in ("openai", "azure") else (seconds,)
+    seconds = max(1, -(-milliseconds // 1000))
+    if switches.retry_after_as == "date":
+        return (("retry-after", formatdate(math.ceil(wall + seconds), usegmt=True)),)
+    after = ("retry-after", f"{seconds:.0f}")
+    return (after, ("retry-after-ms", f"{milliseconds:.0f}")) if switches.headers in ("openai", "azure") else (after,)
 
 
-def refused(refusal: Refusal, switches: Switches, request_id: str, limits: Headers) -> Response:
-    """The 429 (or 503) of a limit; `limits` are the headers that tell of it."""
+def refused(refusal: Refusal, switches: Switches, request_id: str, limits: Headers, wall: float) -> Response:
+    """The 429 (or 503) of a limit; `limits` are the headers that tell of it, `wall` is Unix time."""
     style, of_tokens = switches.headers, refusal.kind.endswith("tokens")
     request = ("x-request-id", request_id)
     if refusal.status != 429:
         return error_response(refusal.status, "service_unavailable", refusal.message, headers=(request,))
     milliseconds = -(-refusal.wait * 1000 // 1)
-    headers = (request, *_wait_headers(style, milliseconds), *limits)
+    headers = (request, *_wait_headers(switches, milliseconds, wall), *limits)
     message = f"{refusal.message}. Please try again in {milliseconds / 1000:g}s."
     if style == "anthropic":
         return _anthropic_error(429, "rate_limit_error", refusal.message, headers)
@@ -59,6 +65,15 @@ def refused(refusal: Refusal, switches: Switches, request_id: str, limits: Heade
     if switches.growth:
         kind = "dynamic_token_limited" if of_tokens else "dynamic_request_limited"
     return error_response(429, kind, message, code=code, headers=headers)
+
+
+def out_of_credit(switches: Switches, request_id: str) -> Response:
+    """No money left, which no waiting changes: 402, or OpenAI's 429 `insufficient_quota` without `retry-after`."""
+    headers = (("x-request-id", request_id),)
+    if switches.credit_status == 429:
+        message = "You exceeded your current quota, please check your plan and billing details."
+        return error_response(429, "insufficient_quota", message, code="insufficient_quota", headers=headers)
+    return error_response(switches.credit_status, "insufficient_balance", "Insufficient Balance", headers=headers)
 
 
 def server_error(switches: Switches, request_id: str) -> Response:

@@ -17,6 +17,7 @@ REFILLS = ("continuous", "window")
 OUTPUT_CHARGED = ("at_end", "as_produced")
 HEADER_STYLES = ("openai", "azure", "anthropic", "groq", "cerebras", "none")
 QUEUE_COUNTS = ("waiting", "all")
+RETRY_AFTER_AS = ("seconds", "date")
 METRICS = ("vllm", "sglang", "none")
 ON_DISCONNECT = ("bill", "abort")
 
@@ -121,6 +122,9 @@ class Switches:
 
     storm_seconds: float = _is("429 to every request for this long from when it is set", 0.0)
     storm_count: int = _is("429 to this many further requests", 0)
+    credit_answers: int = _is("answers that the account can pay for, then credit_status; 0 = any number", 0)
+    credit_status: int = _is("402, or 429 with insufficient_quota", 402, low=402, high=429)
+    retry_after_as: str = _is("how retry-after is written", "seconds", one_of=RETRY_AFTER_AS)
     retry_after: float = _is("seconds that a storm or a full house asks to wait", 1.0)
 
     batch_seconds: float = _is("from a batch's creation to its end; its lines are answered evenly in between", 0.0)

@@ -15,6 +15,9 @@ from itertools import accumulate
 _ROUNDING = 1e-6
 
 
+FAILED, LOST, DELIVERED = range(3)  # not answered; answered, and the client did not get it; answered
+
+
 def _doubles() -> array[float]:
     return array("d")
 
@@ -61,7 +64,7 @@ class Timeline:
     ended: array[float] = field(default_factory=_doubles)
     late: array[float] = field(default_factory=_doubles)
     output: array[float] = field(default_factory=_doubles)
-    delivered: array[float] = field(default_factory=_doubles)
+    outcome: array[int] = field(default_factory=lambda: array("b"))
     refused: list[Refused] = field(default_factory=list)
     breaks: list[Break] = field(default_factory=list)
     changes: list[Changed] = field(default_factory=list)
@@ -73,7 +76,7 @@ class Timeline:
         self.prompt_tokens.append(prompt_tokens)
         self.open[number] = question, now
 
-    def end(self, number: int, late: float, output: float, delivered: bool, now: float) -> None:
+    def end(self, number: int, late: float, output: float, outcome: int, now: float) -> None:
         """The request is over, answered or not; one admitted before the last reset is not counted."""
         began = self.open.pop(number, None)
         if began is None:
@@ -82,7 +85,7 @@ class Timeline:
         self.ended.append(now)
         self.late.append(late)
         self.output.append(output)
-        self.delivered.append(delivered)
+        self.outcome.append(outcome)
 
     def broke(self, kind: str, number: int, question: str, now: float) -> None:
         others = (name for other, (name, _) in self.open.items() if other != number)
@@ -120,16 +123,26 @@ class Charges:
             return 0.0
         return self._sums[at] + self._slopes[at] * max(0.0, time - self._times[at])
 
+    def _before(self, time: float) -> float:
+        """Everything charged up to this time, but not at it."""
+        at = bisect_left(self._times, time - _ROUNDING) - 1
+        if at < 0:
+            return 0.0
+        return self._sums[at] + self._slopes[at] * (time - self._times[at])
+
     def within(self, start: float, end: float) -> float:
         """Charged after `start`, up to and at `end`."""
         return self.until(end) - self.until(start)
 
     def most(self, window: float, start: float, end: float) -> float:
-        """The most that any `window` seconds hold (the first moment left out) which end between two times."""
+        """The most that any `window` seconds hold, one of their two ends left out, which end between two times."""
         ends = self._moments(start, end)
+        most = max((self.within(at - window, at) for at in ends), default=0.0)
         if self._ramps:
-            ends = [*ends, *(at + window for at in self._moments(start - window, end - window)), end]
-        return max((self.within(at - window, at) for at in ends), default=0.0)
+            # A ramp goes on rising in a window that has lost nothing yet: up to where the next moment leaves it.
+            later = [*ends, *(at + window for at in self._moments(start - window, end - window)), end]
+            most = max(most, *(self._before(at) - self._before(at - window) for at in later))
+        return most
 
     def _moments(self, start: float, end: float) -> list[float]:
         return self._times[bisect_left(self._times, start) : bisect_right(self._times, end)]

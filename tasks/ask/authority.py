@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tasks.ask.exchange import UNKNOWN, Charging, Counters, Grant, Limits, Repor
 from tasks.ask.lease import AuthorityLost
 from tasks.ask.metrics import read_queue
 from tasks.ask.quota import Pool, Snapshot
-from tasks.ask.spend import Amount, Ceiling
+from tasks.ask.spend import Amount, RunBudget, Standing
 from tasks.ask.spend_authority import SpendAuthority
 from warehouse.errors import Busy, RunFailed
 from warehouse.layout import DataRoot
@@ -33,7 +33,6 @@ from warehouse.locks import hold
 from warehouse.records import content_id
 
 Account = tuple[str, str]
-Opening = Callable[[Any], Awaitable[str | None]]
 LOCK_WAIT_S = 10.0
 """For an authority of a run that has just ended to go away."""
 IDLE_S = 120.0
@@ -99,9 +98,10 @@ class QuotaAuthority:
 
     async def close_run(self, run_id: str) -> bool:
         is_last = self._pool.close_run(run_id, time.monotonic())
-        self._note()
-        if is_last:
-            self._notes.unlink(missing_ok=True)
+        if self._is_locked:  # else the notes are another's
+            self._note()
+            if is_last:
+                self._notes.unlink(missing_ok=True)
         return is_last
 
     def _take_lock(self) -> None:
@@ -170,6 +170,9 @@ class Progress:
     spent: Amount
     """Billed over all resumes, with what is unknown at its worst."""
     stop: Stop | None
+    standings: tuple[Standing, ...] = ()
+    """How far each ceiling that applies has been used; the dataset's is the first."""
+    pools: Mapping[Account, Counters] = field(default_factory=dict)
     dry: frozenset[str] = frozenset()
     """Segments of the workers whose batch is as good as sent."""
 
@@ -189,12 +192,17 @@ class Authorities:
     async def progress(self) -> Progress:
         """The run's counters over all its pools."""
         pools = await asyncio.gather(*(pool.snapshot.remote(self.run_id) for pool in self.quota.values()))
-        spent = await self.spend.snapshot.remote(self.run_id)
+        standings = await self.spend.snapshot.remote(self.run_id)
         stops = [pool.stop for pool in pools if pool.stop]
-        counters = sum((pool.counters for pool in pools), Counters())
-        held_s = max((pool.held_s for pool in pools), default=0.0)
-        dry = frozenset().union(*(pool.dry for pool in pools))
-        return Progress(counters, held_s, spent, stops[0] if stops else None, dry)
+        return Progress(
+            counters=sum((pool.counters for pool in pools), Counters()),
+            held_s=max((pool.held_s for pool in pools), default=0.0),
+            spent=standings[0].spent,
+            stop=stops[0] if stops else None,
+            standings=standings,
+            pools={account: pool.counters for account, pool in zip(self.quota, pools, strict=True)},
+            dry=frozenset().union(*(pool.dry for pool in pools)),
+        )
 
     async def close(self) -> None:
         """End the run; authorities that nobody uses any more are ended too."""
@@ -207,25 +215,28 @@ async def open_authorities(
     root: DataRoot,
     run_id: str,
     pools: Mapping[Account, tuple[RunTerms, Limits, Charging]],
-    ceiling: Ceiling,
-    spent_before: Amount,
+    budget: RunBudget,
 ) -> Authorities:
     """Find or start the authorities that a run needs, and open it with each.
 
-    Raises: Busy: another Ray cluster hands out one of these quotas on this data root; the message names the
-    process. RunFailed: an authority does not start.
+    Raises: Busy: another Ray cluster hands out one of these quotas, or spends, on this data root; the message names
+    the process. RunFailed: an authority does not start.
     """
     root = replace(root, path=root.path.resolve())
     quota = {account: _open_pool(root, account, *pools[account]) for account in pools}
-    spend = _open(root, "spend", SpendAuthority, (), lambda actor: actor.open_run.remote(run_id, ceiling, spent_before))
+    spend = _open(root, "spend", SpendAuthority, (root,), lambda actor: actor.open_run.remote(budget), run_id)
     opened = await asyncio.gather(*quota.values(), spend)
     return Authorities(run_id, dict(zip(quota, opened[:-1], strict=True)), opened[-1])
 
 
 async def _open_pool(root: DataRoot, account: Account, terms: RunTerms, limits: Limits, charging: Charging) -> Any:
     name, arguments = f"quota-{content_id(*account)}", (root, account, limits, charging)
-    opening: Opening = lambda actor: actor.open_run.remote(terms, limits)  # noqa: E731
-    return await _open(root, name, QuotaAuthority, arguments, opening, max_restarts=-1)
+
+    def opening(actor: Any) -> Awaitable[str | None]:
+        opened: Awaitable[str | None] = actor.open_run.remote(terms, limits)
+        return opened
+
+    return await _open(root, name, QuotaAuthority, arguments, opening, terms.run_id, max_restarts=-1)
 
 
 async def _open(
@@ -233,7 +244,8 @@ async def _open(
     name: str,
     kind: type,
     arguments: tuple[Any, ...],
-    opening: Opening,
+    opening: Callable[[Any], Awaitable[str | None]],
+    run_id: str,
     max_restarts: int = 0,
 ) -> Any:
     for _ in range(TRIES):
@@ -245,7 +257,7 @@ async def _open(
                 get_if_exists=True,
                 lifetime="detached",  # a second run on this Ray may go on using it after the first has ended
                 num_cpus=0,
-                max_restarts=max_restarts,
+                max_restarts=max_restarts,  # of money none: only a new run counts again what was spent
             )
             .remote(*arguments)
         )
@@ -255,7 +267,8 @@ async def _open(
             problem = error
             continue
         if busy:
-            ray.kill(actor)
+            if await actor.close_run.remote(run_id):
+                ray.kill(actor)
             raise Busy(busy)
         return actor
     raise RunFailed(f"the authority '{name}' does not start: {str(problem).splitlines()[0]}; see the logs of Ray")

@@ -21,15 +21,13 @@ from ray.exceptions import RayError, RayTaskError
 from tasks.ask.adopt import WAIT_S, adopt_segment, commit
 from tasks.ask.authority import Account, Authorities, Progress, open_authorities
 from tasks.ask.batch_files import BatchFile
-from tasks.ask.call import BatchDone, TeacherCall, WorkerDone
+from tasks.ask.call import BatchDone, TeacherCall, WorkerDone, check_prices, run_budget
 from tasks.ask.exchange import Charging, Limits, RunTerms, lowest
 from tasks.ask.journal import SUFFIX
 from tasks.ask.segment import BEST_FIRST
-from tasks.ask.spend import Amount, Ceiling, check_priced
-from tasks.ask.submissions import held_out
+from tasks.ask.spend import Amount, Ceiling
 from tasks.ask.turns import Turn, Turns
 from tasks.ask.worker import AUTHORITY_GONE_S, ask_rows
-from warehouse.catalog import connect
 from warehouse.errors import RunFailed, StillhouseError
 from warehouse.layout import DataRoot
 from warehouse.records import AttemptState, DataFile
@@ -63,17 +61,17 @@ async def ask_all(
         on_progress: called every 0.5 s, and once at the end.
 
     Raises:
-        BadInput: a dollar ceiling on a teacher without a price.
-        Busy: another Ray cluster asks through one of these accounts on this data root.
+        BadInput: a dollar ceiling, of the recipe or of an account, on a teacher without a price.
+        Busy: another Ray cluster asks through one of these accounts, or spends, on this data root.
         RunFailed: a teacher cannot go on; everything received is committed.
         asyncio.CancelledError: as given, after the workers have drained and what came back is committed.
     """
-    check_priced(ceiling, {name: call.rates for name, call in calls.items()})
+    check_prices(ceiling, calls.values())
     if not batches:
         return ()
     call = next(iter(calls.values()))
-    before = await asyncio.to_thread(spent_so_far, root, call.dataset)
-    authorities = await open_authorities(root, call.run_id, pools_of(calls.values()), ceiling, before)
+    budget = run_budget(call.run_id, call.dataset, ceiling, calls.values())
+    authorities = await open_authorities(root, call.run_id, pools_of(calls.values()), budget)
     lanes = {account: Turns(workers) for account in authorities.quota}
     watching = asyncio.create_task(_watch(authorities, lanes.values(), on_progress))
     try:
@@ -112,25 +110,6 @@ async def ask_batch(batch: BatchFile, call: TeacherCall, authorities: Authoritie
         RunFailed: the teacher cannot go on, or three workers died over this batch.
     """
     return await _ask_and_commit(batch, call, authorities, turn, now)
-
-
-def spent_so_far(root: DataRoot, dataset: str) -> Amount:
-    """What a dataset has been billed, over all its runs; what is unknown, or out at a provider, counts at its worst."""
-    if not root.warehouse.exists():
-        return held_out(root, dataset)
-    sql = """
-        select
-            count(*) filter (where not (state = 'failed' and outcome = 'connection')),
-            sum(case usage_source
-                when 'reported' then prompt_tokens + completion_tokens
-                when 'unknown' then worst_tokens end),
-            sum(case usage_source when 'reported' then cost_usd when 'unknown' then worst_cost_usd end)
-        from attempts where dataset = ?
-    """
-    with connect(root) as warehouse:
-        row = warehouse.execute(sql, [dataset]).fetchone()
-    requests, tokens, usd = row or (0, 0, 0.0)
-    return Amount(requests, int(tokens or 0), float(usd or 0.0)) + held_out(root, dataset)
 
 
 async def _ask_in_turn(

@@ -21,12 +21,12 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from tasks.ask.adopt import adopt_segment
-from tasks.ask.batch import spent_so_far
 from tasks.ask.batch_api import BatchApi, MaybeMade
 from tasks.ask.batch_files import BATCH, BatchFile
 from tasks.ask.batch_lines import GONE, Listing, ProviderBatch, end_without_line, metadata, submission_key
 from tasks.ask.batch_results import Results
 from tasks.ask.batch_upload import LinesCutter
+from tasks.ask.billed import spent_so_far
 from tasks.ask.call import BatchDone, TeacherCall
 from tasks.ask.journal import Frame
 from tasks.ask.segment import Segment, SegmentHeader

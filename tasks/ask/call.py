@@ -1,13 +1,13 @@
 """What a worker is given and what it hands back (pure): plain records that travel through Ray."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin
 
 from tasks.ask.exchange import Charging, Limits, RunTerms
 from tasks.ask.providers import MeterName, provider_named
-from tasks.ask.spend import Amount, Rates
+from tasks.ask.spend import AccountCeiling, Amount, Ceiling, Rates, RunBudget, check_priced
 from tasks.right.terms import Teacher
 from warehouse.layout import DataRoot
 from warehouse.records import AttemptState, DataFile
@@ -83,6 +83,15 @@ class TeacherCall:
         return Charging(rule, provider.burst_s, provider.ramp_s, provider.cached_free, page)
 
     @property
+    def account_ceiling(self) -> AccountCeiling:
+        """What its account may be billed."""
+        budget = self.teacher.budget
+        return AccountCeiling(
+            Ceiling(budget.requests, budget.tokens, budget.usd),
+            Ceiling(budget.requests_per_day, budget.tokens_per_day, budget.usd_per_day),
+        )
+
+    @property
     def label(self) -> str:
         """The teacher as errors name it."""
         return f"teacher '{self.teacher.name}' at {self.teacher.base_url}"
@@ -132,3 +141,29 @@ class BatchDone:
     usd: float
     files: tuple[DataFile, ...]
     stopped: str | None = None
+
+
+def run_budget(run_id: str, dataset: str, ceiling: Ceiling, calls: Iterable[TeacherCall]) -> RunBudget:
+    """Every ceiling that a run asks under."""
+    calls = list(calls)
+    return RunBudget(
+        run_id=run_id,
+        dataset=dataset,
+        ceiling=ceiling,
+        accounts={call.teacher.account: call.account_ceiling for call in calls},
+        rates={call.teacher.name: call.rates for call in calls if call.rates},
+    )
+
+
+def check_prices(ceiling: Ceiling, calls: Iterable[TeacherCall]) -> None:
+    """Refuse to start under a ceiling in dollars, of the recipe or of an account, where a price is unknown.
+
+    Raises:
+        BadInput: naming the teacher.
+    """
+    calls = list(calls)
+    check_priced(ceiling, {call.teacher.name: call.rates for call in calls})
+    for call in calls:
+        name = f"of account '{call.teacher.account}' the budget"
+        for each, what in ((call.account_ceiling.ever, "usd"), (call.account_ceiling.daily, "usd_per_day")):
+            check_priced(each, {call.teacher.name: call.rates}, f"{name}.{what}")

@@ -81,8 +81,9 @@ class Lease:
         spend: Callable[[SpendReport], Awaitable[Reserve]],
         clock: Callable[[], float],
         charging: Charging = UNKNOWN,
+        account: str = "",
     ) -> None:
-        self._worker, self._run_id, self._teacher = worker, run_id, teacher
+        self._worker, self._run_id, self._teacher, self._account = worker, run_id, teacher, account
         self._quota, self._spend, self._clock, self._charging = quota, spend, clock, charging
         self.waiting: deque[Row] = deque()
         self._reserving: list[Row] = []
@@ -105,6 +106,7 @@ class Lease:
         self._limit_seen: dict[MeterName, float] = {}
         self._news = _News()
         self._spend_told: tuple[Amount, Amount] = (Amount(), Amount())
+        self._spend_heard_at = float("-inf")
 
     @property
     def idle(self) -> bool:
@@ -205,7 +207,8 @@ class Lease:
 
     async def leave(self, spent: Amount) -> None:
         """Say the last word: what the batch cost in all."""
-        await self._spend(SpendReport(self._worker, self._run_id, self.released, spent, leaving=True))
+        told = (self.released, spent)
+        await self._spend(SpendReport(self._worker, self._run_id, *told, leaving=True, account=self._account))
         await self._quota(self._report((), leaving=True))
 
     def _note_limits(self, reply: Reply, sent_at: float) -> None:
@@ -232,17 +235,19 @@ class Lease:
         room = max(0, AHEAD - len(self._funded) - len(self._ready)) if self.stop is None else 0
         self._reserving = rows = [self.waiting.popleft() for _ in range(min(room, len(self.waiting)))]
         told = (self.released, self.spent)
-        if not rows and told == self._spend_told:
+        has_news = bool(rows) or told != self._spend_told
+        if not has_news and self._clock() - self._spend_heard_at < STALE_S / 2:  # a lost authority must be noticed
             return []
+        report = SpendReport(
+            self._worker, self._run_id, *told, wants=tuple(row.worst for row in rows), account=self._account
+        )
         try:
-            reserve = await self._spend(
-                SpendReport(self._worker, self._run_id, *told, wants=tuple(row.worst for row in rows))
-            )
+            reserve = await self._spend(report)
         except AuthorityLost:
             self.waiting.extendleft(reversed(rows))
             self._reserving = []
             raise
-        self._spend_told, self._reserving = told, []
+        self._spend_told, self._spend_heard_at, self._reserving = told, self._clock(), []
         self._funded.extend(rows[: reserve.requests])
         rest = rows[reserve.requests :]
         if reserve.left is None:

@@ -1,13 +1,13 @@
-"""A budget as a ceiling (pure): requests, tokens and dollars, with the worst case of everything in flight
-reserved.
+"""What is billed, and the ceilings on it (pure): the words that workers and the spend authority share.
 
 Nothing is sent that could break a ceiling if every open request cost its worst. A request settles at what
 the server reported; what may have been paid stays at its worst. Workers report running totals, never
 differences, so that a report that is repeated, or lost, changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 
 from warehouse.errors import BadInput
 
@@ -45,6 +45,44 @@ class Ceiling:
             and (self.usd is None or total.usd <= self.usd)
         )
 
+    def less(self, committed: Amount) -> "Ceiling":
+        """What is left of it, 0 at the least."""
+        return Ceiling(
+            None if self.requests is None else max(0, self.requests - committed.requests),
+            None if self.tokens is None else max(0, self.tokens - committed.tokens),
+            None if self.usd is None else max(0.0, self.usd - committed.usd),
+        )
+
+    @property
+    def is_set(self) -> bool:
+        return self != Ceiling()
+
+
+def lowest(*ceilings: Ceiling) -> Ceiling:
+    """Of each kind the lowest that is set."""
+    requests, tokens, usd = (
+        min((value for each in ceilings if (value := getattr(each, name)) is not None), default=None)
+        for name in Ceiling.__dataclass_fields__
+    )
+    return Ceiling(requests, tokens, usd)
+
+
+@dataclass(frozen=True)
+class AccountCeiling:
+    """What an account may be billed through one data root, ever and on one UTC day."""
+
+    ever: Ceiling = Ceiling()
+    daily: Ceiling = Ceiling()
+
+    @property
+    def is_set(self) -> bool:
+        return self.ever.is_set or self.daily.is_set
+
+
+def lowest_of(*ceilings: AccountCeiling) -> AccountCeiling:
+    """Of each kind the lowest that is set."""
+    return AccountCeiling(lowest(*(each.ever for each in ceilings)), lowest(*(each.daily for each in ceilings)))
+
 
 @dataclass(frozen=True)
 class Rates:
@@ -57,7 +95,21 @@ class Rates:
         return prompt * self.input + completion * self.output
 
 
-def check_priced(ceiling: Ceiling, rates: Mapping[str, Rates | None]) -> None:
+@dataclass(frozen=True)
+class RunBudget:
+    """Every ceiling that a run asks under."""
+
+    run_id: str
+    dataset: str
+    ceiling: Ceiling = Ceiling()
+    """Of the recipe: over everything ever billed for the dataset."""
+    accounts: Mapping[str, AccountCeiling] = field(default_factory=dict)
+    """Of every account that the run asks through."""
+    rates: Mapping[str, Rates] = field(default_factory=dict)
+    """By teacher, where the price is known: for attempts that were made before it was."""
+
+
+def check_priced(ceiling: Ceiling, rates: Mapping[str, Rates | None], name: str = "budget.usd") -> None:
     """Refuse to start a dollar budget on a teacher whose price is unknown.
 
     Raises:
@@ -66,9 +118,19 @@ def check_priced(ceiling: Ceiling, rates: Mapping[str, Rates | None]) -> None:
     unpriced = sorted(teacher for teacher, known in rates.items() if known is None)
     if ceiling.usd is not None and unpriced:
         raise BadInput(
-            f"budget.usd is {ceiling.usd:g}, and the price of '{unpriced[0]}' is unknown: give its registry "
-            "entry a price, or use budget.tokens or budget.requests"
+            f"{name} is {ceiling.usd:g}, and the price of '{unpriced[0]}' is unknown: give its registry "
+            "entry a price, or set a ceiling on tokens or requests instead"
         )
+
+
+@dataclass(frozen=True)
+class Billed:
+    """What is written down as billed, with what is unknown at its worst."""
+
+    datasets: Mapping[str, Amount] = field(default_factory=dict)
+    accounts: Mapping[str, Amount] = field(default_factory=dict)
+    days: Mapping[tuple[str, date], Amount] = field(default_factory=dict)
+    """By account and the UTC day of sending."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +146,8 @@ class SpendReport:
     wants: tuple[Amount, ...] = ()
     """Worst cases of the next requests, the first in line first."""
     leaving: bool = False
+    account: str = ""
+    """That is charged; one of the run's."""
 
 
 @dataclass(frozen=True)
@@ -96,65 +160,21 @@ class Reserve:
     left."""
 
 
-@dataclass
-class Account:
-    """One worker's running totals."""
+@dataclass(frozen=True)
+class Standing:
+    """How far one ceiling has been used."""
 
-    reserved: Amount = Amount()
-    released: Amount = Amount()
-    spent: Amount = Amount()
-
-    @property
-    def held(self) -> Amount:
-        return self.reserved - self.released
-
-
-class Book:
-    """One run's budget over all its workers and everything billed before."""
-
-    def __init__(self, ceiling: Ceiling, spent_before: Amount) -> None:
-        self.ceiling = ceiling
-        self._before = spent_before
-        self._accounts: dict[str, Account] = {}
+    name: str
+    ceiling: Ceiling
+    spent: Amount
+    held: Amount
+    """Reserved at worst cases, and not settled."""
 
     @property
-    def spent(self) -> Amount:
-        """Billed so far, over all resumes."""
-        return sum((account.spent for account in self._accounts.values()), self._before)
+    def room(self) -> Ceiling:
+        """What may still be reserved."""
+        return self.ceiling.less(self.spent + self.held)
 
-    @property
-    def held(self) -> Amount:
-        """Reserved and not settled."""
-        return sum((account.held for account in self._accounts.values()), Amount())
-
-    def exchange(self, report: SpendReport) -> Reserve:
-        """Settle what is over and reserve what fits, in order."""
-        account = self._accounts.setdefault(report.worker, Account())
-        account.released, account.spent = report.released, report.spent
-        if report.leaving:
-            account.released = account.reserved
-            return Reserve(0, None)
-        return self._reserve(account, report.wants)
-
-    def close(self, worker: str, spent: Amount) -> None:
-        """Settle a worker that is gone, at what its journal says."""
-        account = self._accounts.setdefault(worker, Account())
-        account.released, account.spent = account.reserved, spent
-
-    def _reserve(self, account: Account, wants: Sequence[Amount]) -> Reserve:
-        committed = self.spent + self.held
-        for index, worst in enumerate(wants):
-            if not self.ceiling.leaves(committed, worst):
-                final = index == 0 and self.held.requests == 0
-                return Reserve(index, self._left(committed) if final else None)
-            committed += worst
-            account.reserved += worst
-        return Reserve(len(wants), None)
-
-    def _left(self, committed: Amount) -> Amount:
-        unlimited = 2**62
-        return Amount(
-            unlimited if self.ceiling.requests is None else self.ceiling.requests - committed.requests,
-            unlimited if self.ceiling.tokens is None else self.ceiling.tokens - committed.tokens,
-            float("inf") if self.ceiling.usd is None else self.ceiling.usd - committed.usd,
-        )
+    def refuses_for_good(self, worst: Amount) -> bool:
+        """Whether a request will never fit: it does not now, and nothing is held that could turn out cheaper."""
+        return self.held.requests == 0 and not self.ceiling.leaves(self.spent, worst)

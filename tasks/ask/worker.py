@@ -65,8 +65,8 @@ async def ask_batch_rows(
     folder = call.data_root.journal / call.dataset
     header = SegmentHeader.of(call, batch, segment_id)
     journal = Journal.create(folder / f"{segment_id}{SUFFIX}", vars(header))
-    exchanges = _bounded(quota), _bounded(spend)
-    lease = Lease(segment_id, call.run_id, call.label, *exchanges, time.monotonic, call.charging)
+    exchanges, account = (_bounded(quota), _bounded(spend)), call.teacher.account
+    lease = Lease(segment_id, call.run_id, call.label, *exchanges, time.monotonic, call.charging, account)
     asking = Asking(call, journal, lease, client, random.Random(segment_id))
     try:
         async with client:

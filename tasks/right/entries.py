@@ -10,6 +10,7 @@ from tasks.right.licenses import checked
 from tasks.right.terms import (
     NO_SECOND_CONTRACT,
     SELF_HOSTED,
+    AccountBudget,
     Attestation,
     BatchTerms,
     Condition,
@@ -91,6 +92,8 @@ class TeacherEntry(Frozen):
     pool: Line | None = None
     quota: Quota = Quota()
     price: Price | None = None
+    budget: AccountBudget = AccountBudget()
+    """Ceilings on the whole account, whichever of its entries states them."""
     batch: BatchTerms | None = None
     """`batch: {}` says that there is a batch API, with the usual limits and half the price."""
     expected_models: tuple[Line, ...] | None = Field(default=None, min_length=1)

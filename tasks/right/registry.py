@@ -12,7 +12,7 @@ from pathlib import Path
 from tasks.right.documents import documents, parse, read_document
 from tasks.right.entries import RouteFile, TeacherEntry, WeightsFile
 from tasks.right.resolve import Registry, resolve
-from tasks.right.terms import SELF_HOSTED, SIMULATED_MODEL, Teacher, terms_id
+from tasks.right.terms import SELF_HOSTED, SIMULATED_MODEL, AccountBudget, Teacher, terms_id
 from warehouse.errors import BadInput, RunFailed
 
 SIMULATED = "simulated"
@@ -47,7 +47,15 @@ def load_teachers(folders: Sequence[Path]) -> dict[str, Teacher]:
             entry = _declared(entry, path)
         written[entry.name] = path
         teachers[entry.name] = resolve(entry, registry, path)
-    return teachers
+    return _with_budgets(teachers)
+
+
+def _with_budgets(teachers: Mapping[str, Teacher]) -> dict[str, Teacher]:
+    """Every teacher with the budget of its account: of each ceiling the lowest that an entry states."""
+    budgets: dict[str, AccountBudget] = {}
+    for teacher in teachers.values():
+        budgets[teacher.account] = teacher.budget.lowest(budgets.get(teacher.account, teacher.budget))
+    return {name: teacher.model_copy(update={"budget": budgets[teacher.account]}) for name, teacher in teachers.items()}
 
 
 def find_teacher(teachers: Mapping[str, Teacher], name: str) -> Teacher:

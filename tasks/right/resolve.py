@@ -74,6 +74,7 @@ def resolve(entry: TeacherEntry, registry: Registry, path: Path) -> Teacher:
         pool=entry.pool or model,
         quota=entry.quota,
         price=entry.price or (FREE if route.route in NO_SECOND_CONTRACT else None),
+        budget=entry.budget,
         batch=entry.batch or route.batch,
         expected_models=entry.expected_models or (model,),
         reasoning=entry.reasoning or (file.reasoning if file else "unknown"),

@@ -67,6 +67,27 @@ class Price(Frozen):
         return self
 
 
+class AccountBudget(Frozen):
+    """Ceilings on what an account is billed through one data root, ever and on one UTC day; null: none.
+
+    Not a part of the terms: it may change at any time, and changes no answer that was bought.
+    """
+
+    usd: float | None = Field(default=None, gt=0)
+    tokens: Count | None = None
+    requests: Count | None = None
+    usd_per_day: float | None = Field(default=None, gt=0)
+    tokens_per_day: Count | None = None
+    requests_per_day: Count | None = None
+
+    def lowest(self, other: "AccountBudget") -> "AccountBudget":
+        """Of each ceiling the lower one that is set."""
+        both = {name: (getattr(self, name), getattr(other, name)) for name in AccountBudget.model_fields}
+        return AccountBudget(
+            **{name: min((one for one in pair if one is not None), default=None) for name, pair in both.items()}
+        )
+
+
 class BatchTerms(Frozen):
     """The provider's batch API, OpenAI-compatible, where it has one: `/files` and `/batches` beside the chat.
 
@@ -239,6 +260,8 @@ class Teacher(Frozen):
     quota: Quota = Quota()
     price: Price | None = None
     """None: unknown."""
+    budget: AccountBudget = AccountBudget()
+    """Of its account: where entries of one account state different ceilings, the lowest holds for all of them."""
     batch: BatchTerms | None = None
     """None: it has no batch API, or none that we may use."""
     expected_models: tuple[str, ...]

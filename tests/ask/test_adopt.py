@@ -11,7 +11,7 @@ from asking import call_of, teacher_at
 from small_segment import AT, answer, received, segment_file, sent
 
 from tasks.ask.adopt import Adopted, adopt_journals, commit
-from tasks.ask.batch import spent_so_far
+from tasks.ask.billed import spent_so_far
 from tasks.ask.journal import MAGIC, Journal, encode
 from tasks.ask.segment import SegmentHeader, read_segment, write_parts
 from tasks.ask.spend import Amount

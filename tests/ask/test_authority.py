@@ -6,8 +6,6 @@ import sys
 
 from tasks.ask.authority import QuotaAuthority
 from tasks.ask.exchange import Limits, Report, RunTerms
-from tasks.ask.spend import Amount, Ceiling, SpendReport
-from tasks.ask.spend_authority import SpendAuthority
 from warehouse.layout import DataRoot
 
 ACCOUNT = ("acme", "default")
@@ -48,20 +46,3 @@ def test_the_last_run_to_close_is_told_that_nobody_uses_the_authority(data_root:
         return closed
 
     assert asyncio.run(go()) == [False, True]
-
-
-def test_every_run_has_a_budget_of_its_own() -> None:
-    async def go() -> None:
-        spend = SpendAuthority()
-        await spend.open_run("run-1", Ceiling(tokens=100), Amount(0, 60, 0.0))
-        await spend.open_run("run-2", Ceiling(), Amount())
-        wants = (Amount(1, 50, 0.0),)
-        assert (await spend.exchange(SpendReport("a", "run-1", wants=wants))).requests == 0
-        assert (await spend.exchange(SpendReport("b", "run-2", wants=wants))).requests == 1
-        await spend.close_worker("run-2", "b", Amount(1, 7, 0.0))
-        assert (await spend.snapshot("run-2")).tokens == 7
-        assert not await spend.close_run("run-1")
-        assert await spend.close_run("run-2")
-        assert (await spend.exchange(SpendReport("b", "run-2", wants=wants))).requests == 0
-
-    asyncio.run(go())

@@ -15,7 +15,7 @@ from asking_runs import check_against_referee
 from batch_driver import BatchJob, drive
 from simulated import SimulatedTeacher
 
-from tasks.ask.batch import spent_so_far
+from tasks.ask.billed import spent_so_far
 from tasks.ask.submissions import held_out, submissions
 from warehouse.catalog import connect
 from warehouse.errors import BadInput, RunFailed

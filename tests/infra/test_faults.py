@@ -1,6 +1,7 @@
 """Faults are seeded, independent of each other, and planted only where they are true."""
 
 import json
+from pathlib import Path
 
 import pytest
 import tiktoken
@@ -8,7 +9,7 @@ import tiktoken
 from infra.simulated_teacher.faults import Reply, attempt_fault, compose
 from infra.simulated_teacher.question import BadRequest, Question, parse_question
 from infra.simulated_teacher.solver import solve
-from infra.simulated_teacher.switches import BadSwitch, Switches, parse_change, preset, presets
+from infra.simulated_teacher.switches import BadSwitch, Switches, parse_change, preset, presets, scenario, scenarios
 from infra.simulated_teacher.tokens import count_tokens, cut
 
 TEXT = "What is 47 + 85 + 19?"
@@ -204,3 +205,16 @@ def test_every_preset_is_valid_and_has_its_source() -> None:
         assert preset(name) == Switches().changed(entry["switches"])
         assert entry["about"] and entry["source"]
     assert preset("demo").wrong_answers == 0.05
+
+
+def test_every_scenario_is_valid_and_says_what_happens() -> None:
+    for name, entry in scenarios().items():
+        values, changes = scenario(name)
+        assert Switches().changed(values) and entry["about"]
+        assert len(changes) == len(entry.get("changes", []))
+
+
+def test_presets_and_scenarios_are_in_the_documentation() -> None:
+    told = (Path(__file__).resolve().parents[2] / "docs" / "simulated_teacher.md").read_text()
+    for name in (*presets(), *scenarios()):
+        assert f"`{name}`" in told, name

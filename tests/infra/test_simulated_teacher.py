@@ -351,6 +351,7 @@ def test_it_ends_with_the_process_that_started_it() -> None:
         (["--preset", "nothing"], "no preset 'nothing'"),
         (["--wrong-answers", "2"], "wrong_answers"),
         (["--change", "{"], "--change"),
+        (["--scenario", "nothing"], "no scenario 'nothing'"),
         (["--answer-book", "missing.jsonl"], "missing.jsonl"),
     ],
 )

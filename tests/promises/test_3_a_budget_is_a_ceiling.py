@@ -7,7 +7,7 @@ import pytest
 from asking_runs import Run, attempts
 from simulated import SimulatedTeacher
 
-from tasks.ask.batch import spent_so_far
+from tasks.ask.billed import spent_so_far
 from warehouse.layout import DataRoot
 
 pytestmark = pytest.mark.line
