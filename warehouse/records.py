@@ -118,7 +118,7 @@ TRACES = _schema(
         ("served_model", pa.string()),
         ("system_fingerprint", pa.string()),
         ("run_id", pa.string()),
-        ("outcome", pa.string()),  # ok | truncated | refused | empty
+        ("outcome", pa.string()),  # ok | truncated | refused | empty; connection | timeout: a stream's beginning
         ("reasoning", pa.large_string()),
         ("reasoning_source", pa.string()),  # field | tags | none
         ("answer", pa.large_string()),  # content less the reasoning

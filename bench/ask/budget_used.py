@@ -1,9 +1,9 @@
-"""How much of a teacher's budget is used, and how many 429s that costs: by the referee's count, with 1, 2, 4 and 8 workers.
+"""How much of a teacher's budget is used, and how many 429s that costs, with 1, 2, 4 and 8 workers.
 
-Every account is drawn by a seed: its rule of charging, its rates, the quantum over which it enforces them, its latency
-and the prompts' max_tokens. Rates are such that one core's worth of asking would do. The pool knows the charge rule and
-the rates, as a registry entry states them, and for the rows marked `unknown` not the quantum, which is then half of what
-is assumed. `used` is what the provider's rule charged of what its rate gave, after a warm-up and before the last
+By the referee's count. Every account is drawn by a seed: its rule of charging, its rates, the quantum over which it
+enforces them, its latency and the prompts' max_tokens. Rates are such that one core's worth of asking would do. The
+pool knows the charge rule and the rates, as a registry entry states them, and for the rows marked `unknown` not the
+quantum, which is then half of what is assumed. `used` is what the provider's rule charged of what its rate gave, after a warm-up and before the last
 answers, of the dimension that binds.
 
     python bench/ask/budget_used.py --accounts 3 --seed 2026
@@ -19,7 +19,6 @@ import platform
 import random
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,7 +85,7 @@ class Account:
 
     @property
     def rates(self) -> list[tuple[str, float]]:
-        """Per minute; what does not bind is twice as much. An answer of the teacher has about 45 tokens, a prompt 16."""
+        """Per minute; what does not bind is twice as much. An answer has about 45 tokens, a prompt 16."""
         per_row = {"max_of": self.max_tokens, "sum": self.max_tokens + 18, "as_produced": 63}[self.rule]
         rpm = round(self.rows_per_s * 60 * (2 if self.is_tokens else 1))
         return [("rpm", rpm), ("tpm", round(self.rows_per_s * 60 * per_row * (1 if self.is_tokens else 2)))]
@@ -121,9 +120,7 @@ async def measure(root: DataRoot, account: Account, workers: int, options: argpa
                 began.append(float(teacher.call("GET", "/referee/clock")[1]["now"]))
 
         stop = asyncio.create_task(asyncio.sleep(options.seconds + 60))
-        done = await ask_all(
-            root, batches, {"simulated": call}, Ceiling(), workers, lambda: datetime.now(UTC), see
-        )
+        done = await ask_all(root, batches, {"simulated": call}, Ceiling(), workers, lambda: datetime.now(UTC), see)
         stop.cancel()
         start, end = began[0] + WARM_UP_S, began[0] + options.seconds - 2.0
         report = teacher.call("GET", f"/referee/budget?from={start}&to={end}&at={start}")[1]
@@ -152,8 +149,12 @@ def main() -> None:
     rng = random.Random(options.seed)
     known = [Account.drawn(rng, quantum_known=True) for _ in range(options.accounts)]
     accounts = known + [Account.drawn(rng, quantum_known=False) for _ in range(-(-options.accounts // 2))]
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}\n")
-    print("| charge | rows/s allowed | binds | quantum s | latency s | workers | rows | used | 429s after warm-up | in all |")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}\n"
+    )
+    print(
+        "| charge | rows/s allowed | binds | quantum s | latency s | workers | rows | used | 429s after warm-up | in all |"
+    )
     print("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         ray.init(

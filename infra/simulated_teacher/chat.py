@@ -23,6 +23,7 @@ from infra.simulated_teacher.referee import Referee, Seen
 from infra.simulated_teacher.refusals import error_response, out_of_credit, refused, server_error
 from infra.simulated_teacher.server import Later, Reset
 from infra.simulated_teacher.solver import solve
+from infra.simulated_teacher.sse import Pace, Stream, stream_fault
 from infra.simulated_teacher.steps import Solution
 from infra.simulated_teacher.switches import Switches
 from infra.simulated_teacher.timeline import DELIVERED, FAILED, LOST
@@ -161,6 +162,8 @@ class Chat:
     def _think(self, question: Question, seen: Seen, request_id: str, now: float) -> Response | Reset | Later:
         switches, seed = self.switches, self._seed
         fault = attempt_fault(switches, seed, question.identity, seen.admitted)
+        if fault is None and question.stream:
+            fault = stream_fault(switches, seed, question.identity, seen.admitted)
         if fault:
             self.referee.fault(seen, fault)
         if fault in ("resets_before", "server_errors"):
@@ -174,7 +177,7 @@ class Chat:
         self._remember(seen, solution, reply)
         tokens = _usage(question, reply)
         seconds = self._latency(question)
-        extra = switches.stall_seconds if fault == "stalls" else 0.0
+        extra = switches.stall_seconds if fault in ("stalls", "stream_stalls") else 0.0
         asked = _Asked(
             self._number, question, seen, self.referee, reply, tokens, fault, request_id, now, seconds + extra
         )
@@ -194,6 +197,7 @@ class Chat:
             start = partial(self.batch.start, work, asked.question.prompt_tokens)
         elif switches.tokens_per_second:
             asked.seconds += asked.tokens[1] / switches.tokens_per_second
+        stream = self._stream(asked) if asked.question.stream else None
         if switches.output_charged == "as_produced" and start is None and asked.seconds > 0:
             asked.produced_a_second = asked.tokens[1] / asked.seconds
             asked.meters = self.limits.produce(asked.produced_a_second, asked.at)
@@ -205,7 +209,28 @@ class Chat:
             start=start,
             hung_up=lambda: asked.referee.broke("hung_up", asked.number, asked.seen, self._clock.now()),
             blank_line_seconds=switches.blank_line_seconds,
+            stream=stream,
         )
+
+    def _stream(self, asked: _Asked) -> Stream:
+        """The answer in pieces, over the time it takes. One that breaks off does so halfway, in half the time."""
+        switches = self.switches
+        silent = switches.stall_seconds if asked.fault == "stream_stalls" else 0.0
+        said = asked.seconds - silent
+        if asked.fault == "stream_breaks":
+            asked.seconds = said / 2
+        wait = said - asked.tokens[1] / switches.tokens_per_second if switches.tokens_per_second else said / 2
+        pace = Pace(
+            wait=max(0.0, wait),
+            span=said - max(0.0, wait),
+            comment_seconds=switches.stream_comment_seconds,
+            silent_seconds=silent,
+            share=0.5 if asked.fault == "stream_breaks" else 1.0,
+        )
+        now = self._clock.now()
+        headers = (("x-request-id", asked.request_id), *limit_headers(self.limits, now, self._clock.wall()))
+        usage, malformed = asked.question.stream_usage, asked.fault == "malformed"
+        return Stream(self._completion(asked), pace, headers, usage, malformed)
 
     def _release(self, asked: _Asked, produced: float, now: float, delivered: bool | None) -> None:
         """The request is over, after so many tokens; charges what was not charged all along. Delivered: None is not
@@ -236,14 +261,15 @@ class Chat:
 
     def _finish(self, asked: _Asked, connected: bool) -> Response | Reset:
         now = self._clock.now()
-        delivered = connected and asked.fault != "resets_after"
-        if asked.fault == "resets_after":
+        breaks = asked.fault in ("resets_after", "stream_breaks")
+        delivered = connected and not breaks
+        if breaks and asked.fault:
             asked.referee.broke(asked.fault, asked.number, asked.seen, now)
         self._release(asked, asked.tokens[1], now, delivered)
         asked.referee.answer(asked.seen, asked.question.cap, asked.tokens, delivered, now)
         if asked.seen.kind == "unsolved":
             asked.referee.counts["unsolved"] += 1
-        if asked.fault == "resets_after":
+        if breaks:
             return Reset()
         body = orjson.dumps(self._completion(asked))
         if asked.fault == "malformed":

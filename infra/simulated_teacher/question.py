@@ -11,6 +11,7 @@ import orjson
 from infra.simulated_teacher.tokens import count_prompt
 
 _CAPS = ("max_completion_tokens", "max_tokens")
+_STREAM = ("stream", "stream_options")
 
 
 class BadRequest(ValueError):
@@ -25,10 +26,9 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. `identity` is the client's request id (if it sent one) and a hash of the body less
-    max_tokens, so
-    a retry, and a second try with a higher cap, are the same question; `prompt` is a hash of the messages
-    alone."""
+    """What is asked. `identity` is the client's request id (if it sent one) and a hash of the body less max_tokens and
+    what says whether to stream, so a retry, and a second try with a higher cap, are the same question; `prompt` is a
+    hash of the messages alone."""
 
     identity: str
     client_request_id: str
@@ -39,6 +39,9 @@ class Question:
     prompt_tokens: int
     cap: int | None
     stop: tuple[str, ...]
+    stream: bool = False
+    stream_usage: bool = False
+    """A last chunk shall state the usage."""
 
 
 def _hash(value: object) -> str:
@@ -75,8 +78,24 @@ def _stop(body: dict[str, Any]) -> tuple[str, ...]:
     return tuple(stops)
 
 
+def _stream(body: dict[str, Any]) -> bool:
+    stream = body.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise BadRequest(f"stream is {stream!r}: give true or false", "stream")
+    return bool(stream)
+
+
+def _stream_usage(body: dict[str, Any]) -> bool:
+    options = body.get("stream_options")
+    if options is None:
+        return False
+    if not isinstance(options, dict) or not body.get("stream"):
+        raise BadRequest("stream_options is an object, and only goes with stream: true", "stream_options")
+    return options.get("include_usage") is True
+
+
 def parse_question(raw: bytes, client_request_id: str) -> Question:
-    """BadRequest names the field that is missing, malformed or not supported (streaming, n > 1)."""
+    """BadRequest names the field that is missing, malformed or not supported (n > 1)."""
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -86,12 +105,6 @@ def parse_question(raw: bytes, client_request_id: str) -> Question:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise BadRequest("messages is empty or missing", "messages")
-    if body.get("stream"):
-        raise BadRequest(
-            "this server does not stream: send stream=false or leave it out",
-            "stream",
-            code="unsupported_value",
-        )
     if body.get("n") not in (None, 1):
         raise BadRequest("this server gives one choice a request: leave n out", "n", code="unsupported_value")
     model = body.get("model")
@@ -102,7 +115,7 @@ def parse_question(raw: bytes, client_request_id: str) -> Question:
     if not asked:
         raise BadRequest("no message with role user", "messages")
     cap = _cap(body)
-    unlimited = {name: value for name, value in body.items() if name not in _CAPS}
+    unlimited = {name: value for name, value in body.items() if name not in (*_CAPS, *_STREAM)}
     return Question(
         identity=f"{client_request_id}#{_hash(unlimited)}",
         client_request_id=client_request_id,
@@ -113,4 +126,6 @@ def parse_question(raw: bytes, client_request_id: str) -> Question:
         prompt_tokens=count_prompt(contents),
         cap=cap,
         stop=_stop(body),
+        stream=_stream(body),
+        stream_usage=_stream_usage(body),
     )

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Protocol, cast
 
 from infra.simulated_teacher.clock import CallLater, Handle
+from infra.simulated_teacher.sse import Stream
 from infra.simulated_teacher.wire import (
     BLANK_LINE,
     CHUNKED_JSON_HEAD,
@@ -32,7 +33,8 @@ class Reset:
 class Later:
     """An answer due in `seconds`, or when what `start` started calls back. `finish` makes it, told whether the client
     is still there; a client that hangs up calls `hung_up` at once, or, where `stop_on_disconnect`, `abandon` instead of
-    all else. While it waits, the body begins with a blank line each `blank_line_seconds` (0: none)."""
+    all else. While it waits, the body begins with a blank line each `blank_line_seconds` (0: none), or the answer comes
+    in the pieces of a `stream`."""
 
     seconds: float
     finish: Callable[[bool], Response | Reset]
@@ -41,6 +43,7 @@ class Later:
     start: Callable[[Callable[[], None]], Handle] | None = None
     hung_up: Callable[[], None] | None = None
     blank_line_seconds: float = 0.0
+    stream: Stream | None = None
 
 
 class Application(Protocol):
@@ -102,16 +105,18 @@ class Connection(asyncio.Protocol):
         outcome = self._application.handle(request)
         if not isinstance(outcome, Later):
             self._send(outcome, request.keep_alive)
-        elif outcome.seconds <= 0 and outcome.start is None:
+        elif outcome.seconds <= 0 and outcome.start is None and outcome.stream is None:
             self._send(outcome.finish(True), request.keep_alive)
         else:
             self._wait(outcome, request.keep_alive)
 
     def _wait(self, later: Later, keep_alive: bool) -> None:
         self._later = later
+        if later.stream:
+            later.stream.begin(self._clock, self._write)
         due = partial(self._due, keep_alive)
         self._timer = later.start(due) if later.start else self._clock.call_later(later.seconds, due)
-        if later.blank_line_seconds:
+        if later.blank_line_seconds and not later.stream:
             self._blank_timer = self._clock.call_later(later.blank_line_seconds, self._blank_line)
 
     def _blank_line(self) -> None:
@@ -130,8 +135,25 @@ class Connection(asyncio.Protocol):
         if later is None:
             return
         connected = self._transport is not None and not self._transport.is_closing()
-        self._send(later.finish(connected), keep_alive)
+        outcome = later.finish(connected)
+        if later.stream:
+            self._end_stream(later.stream, outcome, keep_alive)
+        else:
+            self._send(outcome, keep_alive)
         self._read()
+
+    def _end_stream(self, stream: Stream, outcome: Response | Reset, keep_alive: bool) -> None:
+        self._write(stream.rest())
+        if isinstance(outcome, Reset):
+            self._send(outcome, keep_alive)
+            return
+        self._write(stream.ending())
+        if self._transport and not keep_alive:
+            self._transport.close()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport and not self._transport.is_closing():
+            self._transport.write(data)
 
     def _send(self, outcome: Response | Reset, keep_alive: bool) -> None:
         if self._transport is None or self._transport.is_closing():

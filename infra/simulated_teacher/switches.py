@@ -117,6 +117,9 @@ class Switches:
     resets_before: float = _share("per attempt: connection reset before anything is billed")
     resets_after: float = _share("per attempt: connection reset after the answer was billed")
     malformed: float = _share("per attempt: billed, status 200, JSON cut short")
+    stream_breaks: float = _share("per attempt: a stream is billed, and reset halfway")
+    stream_stalls: float = _share("per attempt: a stream falls silent halfway, for stall_seconds")
+    stream_comment_seconds: float = _is("a comment each so often while a stream has nothing to say; 0 = none", 1.0)
     stalls: float = _share("per attempt: stall_seconds before the answer")
     stall_seconds: float = _is("length of a stall", 60.0)
 

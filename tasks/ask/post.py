@@ -10,6 +10,8 @@ from tasks.ask.call import TeacherCall
 from tasks.ask.client import TROUBLE, Lost, what_was_lost
 from tasks.ask.stream import is_stream
 
+STOPPED = Lost("connection", sent=True, error="stopped while it was coming in")
+
 
 @dataclass(frozen=True)
 class Received:
@@ -29,6 +31,8 @@ async def post(client: httpx.AsyncClient, call: TeacherCall, request_key: str, b
     A response that is not streamed has `request_timeout_s` in all. A stream has as long for its first byte, because
     the server may queue, and may then last for as long as it lives: `idle_timeout_s` without a byte ends it.
 
+    A stream that breaks, falls silent or is cancelled comes back with what had arrived: the caller keeps it and ends.
+
     Raises:
         One of `TROUBLE`: nothing of a response arrived, or only a part of one that cannot be used in part.
     """
@@ -47,6 +51,12 @@ async def post(client: httpx.AsyncClient, call: TeacherCall, request_key: str, b
         if response is None or not pieces:
             raise
         return Received(response.status_code, response.headers, b"".join(pieces), what_was_lost(trouble))
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if response is None or not pieces or task is None:
+            raise
+        task.uncancel()
+        return Received(response.status_code, response.headers, b"".join(pieces), STOPPED)
     return Received(response.status_code, response.headers, b"".join(pieces))
 
 

@@ -218,6 +218,11 @@ def test_a_moved_server_a_new_price_or_quota_buys_nothing_again(line: Line) -> N
     assert line.plan(teachers=[moved]).to_ask == 0
 
 
+def test_streaming_changes_how_answers_travel_and_buys_nothing_again(line: Line) -> None:
+    line.answer(rows_of(line.plan()), teacher("t"), "ok")
+    assert line.plan(sampling=Sampling(max_tokens=100, stream=True)).to_ask == 0
+
+
 def test_other_weights_another_route_or_other_sampling_ask_again(line: Line) -> None:
     line.answer(rows_of(line.plan()), teacher("t"), "ok")
     assert line.plan(teachers=[teacher("t", revision="r2")]).to_ask == 6

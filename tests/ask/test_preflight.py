@@ -57,6 +57,12 @@ def refusal(one: Teacher, key: str | None = None, **change: Any) -> str:
     return str(caught.value)
 
 
+def test_a_recipe_that_streams_is_probed_with_a_stream() -> None:
+    with SimulatedTeacher() as server:
+        learned = check(teacher(server.base_url), sampling=Sampling(max_tokens=512, stream=True))
+        assert (learned.reasoning, learned.usage_reported, learned.undecided) == ("field", True, None)
+
+
 def completion(**message: Any) -> dict[str, Any]:
     finish = message.pop("finish_reason", "stop")
     return {

@@ -47,6 +47,13 @@ def test_every_provider_with_headers_or_errors_of_its_own_has_recorded_shapes() 
     assert all(json.loads(path.read_text())["source"] for path in SHAPES)
 
 
+def test_the_documentation_names_every_provider_with_its_charge_rule() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
+    rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| `")]
+    told = {name.strip(" `"): rule.strip(" `") for names, rule in rows for name in names.split(",")}
+    assert told == {name: provider.charge for name, provider in PROVIDERS.items() if name != "unknown"}
+
+
 OPENAI_ALIKE = {"llama.cpp", "self-hosted", "simulated"}
 
 

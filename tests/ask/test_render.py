@@ -1,5 +1,6 @@
 """What is sent for a prompt, and the key under which its answer is found again."""
 
+import json
 from typing import Any
 
 import pytest
@@ -87,6 +88,25 @@ def test_every_field_is_sent_as_the_api_calls_it() -> None:
         "top_k": 20,
         "chat_template_kwargs": {"enable_thinking": False},
     }
+
+
+def test_a_stream_is_asked_for_with_its_usage_and_is_the_same_question() -> None:
+    plain, streamed = (
+        render(prompt(("user", "?")), Ask(), Sampling(stream=stream), "m", 0) for stream in (False, True)
+    )
+    assert streamed == plain | {"stream": True, "stream_options": {"include_usage": True}}
+    assert request_key("m", None, "r", streamed, 0) == request_key("m", None, "r", plain, 0)
+
+
+def test_structured_output_passes_through_untouched_and_is_another_question() -> None:
+    schema = {"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "sum", "strict": True, "schema": schema}}
+    own = prompt(("user", "?"))
+    body = render(own, Ask(), Sampling(extra_body={"response_format": wanted, "guided_json": None}), "m", 0)
+    assert (body["response_format"], body["guided_json"]) == (wanted, None)
+    assert json.loads(canonical(body))["response_format"] == wanted
+    plain = render(own, Ask(), Sampling(), "m", 0)
+    assert request_key("m", None, "r", body, 0) != request_key("m", None, "r", plain, 0)
 
 
 def test_the_forms_people_write_mean_the_same() -> None:

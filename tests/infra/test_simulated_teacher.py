@@ -133,12 +133,6 @@ def test_more_than_the_context_holds_is_refused(teacher: SimulatedTeacher) -> No
     assert answer.status_code == 400 and answer.json()["error"]["code"] == "context_length_exceeded"
 
 
-def test_streaming_is_refused_clearly(teacher: SimulatedTeacher) -> None:
-    answer = post(teacher, stream=True)
-    assert answer.status_code == 400 and "stream" in answer.json()["error"]["message"]
-    assert teacher.referee()["bad_requests"] == 1
-
-
 def test_a_key_is_asked_for_when_one_was_given() -> None:
     with SimulatedTeacher(api_key="secret") as teacher:
         assert post(teacher).status_code == 401
