@@ -24,7 +24,7 @@ from tasks.ask.outcomes import RULES
 from tasks.ask.provider_batch import Patience, ask_by_batch, take_up_batches
 from tasks.ask.spend import Ceiling
 from tasks.ask.submissions import wanted_out
-from tasks.right.terms import BatchTerms, Price
+from tasks.right.terms import AccountBudget, BatchTerms, Price
 from warehouse.catalog import connect
 from warehouse.errors import StillhouseError
 from warehouse.layout import DataRoot
@@ -43,6 +43,7 @@ class BatchJob:
     batch_rows: int = 50
     terms: dict[str, Any] = field(default_factory=dict)
     ceiling: dict[str, Any] = field(default_factory=dict)
+    account: dict[str, Any] = field(default_factory=dict)
     price: float | None = None
     wait_s: float = 60.0
     die_at: str | None = None
@@ -56,7 +57,9 @@ class BatchJob:
         price = None if self.price is None else Price(
             usd_per_million_input=self.price, usd_per_million_output=self.price, as_of="2026-11-01"
         )  # fmt: skip
-        teacher = teacher_at(self.base_url, price).model_copy(update={"batch": BatchTerms(**self.terms)})
+        teacher = teacher_at(self.base_url, price).model_copy(
+            update={"batch": BatchTerms(**self.terms), "budget": AccountBudget(**self.account)}
+        )
         return call_of(self.data_root, teacher, self.run_id, self.dataset, patience_s=20.0, api_key=self.api_key)
 
 

@@ -1,7 +1,7 @@
 """Cut rows into files of lines that a provider takes as batches, while their worst cases fit under the budget."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -28,20 +28,22 @@ class Cut:
 
 
 class LinesCutter:
-    """Writes one file after the other; rows that no longer fit under the ceiling are counted and left alone."""
+    """Writes one file after the other; rows that no longer fit under a ceiling are counted and left alone.
+
+    `used`: every ceiling that applies, with what counts under it already.
+    """
 
     def __init__(
         self,
         rows: Iterator[dict[str, Any]],
         call: TeacherCall,
-        ceiling: Ceiling,
-        spent: Amount,
+        used: Sequence[tuple[Ceiling, Amount]],
         attempts: Mapping[str, int],
     ) -> None:
         assert call.teacher.batch is not None, "only a teacher with a batch API is asked by batch"
         self.over_budget = 0
         self._rows, self._call, self._terms = rows, call, call.teacher.batch
-        self._ceiling, self._spent, self._attempts = ceiling, spent, attempts
+        self._used, self._reserved, self._attempts = used, Amount(), attempts
 
     def write(self, path: Path) -> Cut | None:
         """Write the next file; None when nothing is left that fits.
@@ -58,7 +60,7 @@ class LinesCutter:
         except OSError as error:
             raise RunFailed(unwritable(path, error)) from error
         cut.sha256 = digest.hexdigest()
-        self._spent += cut.worst
+        self._reserved += cut.worst
         return cut if cut.intents else None
 
     def _fitting(self, cut: Cut) -> Iterator[bytes]:
@@ -69,7 +71,7 @@ class LinesCutter:
                 self._rows = chain([row], self._rows)
                 return
             worst = self._worst(row)
-            if not self._ceiling.leaves(self._spent + cut.worst, worst):
+            if not self._fits(cut.worst + worst):
                 self.over_budget += 1 + sum(1 for _ in self._rows)
                 return
             cut.worst += worst
@@ -77,6 +79,9 @@ class LinesCutter:
             cut.intents.append(self._intent(row, len(cut.intents) + 1, worst))
             cut.attempts.append((row["request_key"], row["attempt"] + self._attempts.get(row["request_key"], 0)))
             yield line
+
+    def _fits(self, worst: Amount) -> bool:
+        return all(ceiling.leaves(spent + self._reserved, worst) for ceiling, spent in self._used)
 
     def _worst(self, row: Mapping[str, Any]) -> Amount:
         prompt, rates = row["prompt_tokens_bound"], self._call.rates

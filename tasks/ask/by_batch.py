@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,11 @@ from tasks.ask.batch_files import BATCH, BatchFile
 from tasks.ask.batch_lines import GONE, Listing, ProviderBatch, end_without_line, metadata, submission_key
 from tasks.ask.batch_results import Results
 from tasks.ask.batch_upload import LinesCutter
-from tasks.ask.billed import spent_so_far
+from tasks.ask.billed import count_billed
 from tasks.ask.call import BatchDone, TeacherCall
 from tasks.ask.journal import Frame
 from tasks.ask.segment import Segment, SegmentHeader
-from tasks.ask.spend import Amount, Ceiling
+from tasks.ask.spend import Amount, Ceiling, RunBudget
 from tasks.ask.submissions import Note, Submission, keys_out, open_submission, segment_path, submissions, write_frames
 from warehouse.catalog import transaction
 from warehouse.errors import RunFailed
@@ -122,14 +122,13 @@ class ByBatch:
 
     # -- submitting
 
-    async def submit_all(self, ceiling: Ceiling) -> None:
-        """Submit whatever is neither out nor settled and fits under the ceiling."""
+    async def submit_all(self, budget: RunBudget) -> None:
+        """Submit whatever is neither out nor settled and fits under every ceiling."""
         if not self.batches:
             return
         rows = _rows(self.batches, keys_out(self.root) | self.tally.settled, BATCH.names)
-        spent = spent_so_far(self.root, self.call.dataset)
         listing: Listing | None = None
-        cutter = LinesCutter(rows, self.call, ceiling, spent, self.tally.attempts)
+        cutter = LinesCutter(rows, self.call, self._used(budget), self.tally.attempts)
         path = self._scratch() / "lines.jsonl"
         while cut := cutter.write(path):
             listing = await self._listing() if listing is None else listing
@@ -137,6 +136,16 @@ class ByBatch:
             await self._submit(key, path, cut.intents, listing)
         path.unlink(missing_ok=True)
         self.over_budget = cutter.over_budget
+
+    def _used(self, budget: RunBudget) -> list[tuple[Ceiling, Amount]]:
+        """Every ceiling on this teacher, with what is billed, and what is out at its worst."""
+        billed, account = count_billed(self.root, budget.rates).billed, self.call.teacher.account
+        today, own = self.now().astimezone(UTC).date(), budget.accounts[account]
+        return [
+            (budget.ceiling, billed.datasets.get(budget.dataset, Amount())),
+            (own.ever, billed.accounts.get(account, Amount())),
+            (own.daily, billed.days.get((account, today), Amount())),
+        ]
 
     async def _submit(self, key: str, path: Path, intents: Sequence[Mapping[str, Any]], listing: Listing) -> None:
         header = SegmentHeader.of(self.call, f"{self.call.dataset}-{key[:8]}", key)

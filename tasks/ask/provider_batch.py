@@ -19,9 +19,9 @@ from prefect.cache_policies import NO_CACHE
 from tasks.ask.batch_api import BatchApi
 from tasks.ask.batch_files import BatchFile
 from tasks.ask.by_batch import ByBatch, Now, Patience, Say
-from tasks.ask.call import BatchDone, TeacherCall
+from tasks.ask.call import BatchDone, TeacherCall, check_prices, run_budget
 from tasks.ask.client import http_client
-from tasks.ask.spend import Ceiling, check_priced
+from tasks.ask.spend import Ceiling, RunBudget
 from tasks.ask.submissions import Submission, submissions
 from warehouse.layout import DataRoot
 
@@ -50,15 +50,20 @@ async def ask_by_batch(
     Args:
         calls: by teacher name; those of the batch files, which have a batch API (`teacher.batch`), and of `awaited`.
         awaited: submissions of earlier runs that are out and hold what this run wants (`wanted_out`).
-        ceiling: over everything ever billed for the dataset; the worst cost of what is out counts.
+        ceiling: over everything ever billed for the dataset; those of the accounts apply too. The worst cost of what
+            is out counts.
         root_id: what tells this data root from others on the same account.
         say: told each step, in a few words.
 
     Raises:
-        BadInput: a dollar ceiling on a teacher without a price.
+        BadInput: a dollar ceiling, of the recipe or of an account, on a teacher without a price.
         RunFailed: a provider refuses the batches; everything received is committed.
     """
-    check_priced(ceiling, {name: call.rates for name, call in calls.items()})
+    check_prices(ceiling, calls.values())
+    if not calls:
+        return ()
+    call = next(iter(calls.values()))
+    budget = run_budget(call.run_id, call.dataset, ceiling, calls.values())
     async with AsyncExitStack() as clients:
         askings = []
         for name in sorted(calls):
@@ -66,17 +71,17 @@ async def ask_by_batch(
             mine = tuple(batch for batch in batches if batch.teacher == name)
             theirs = {out.key for out in awaited if out.header.teacher == name}
             askings.append(ByBatch(root, batch_priced(calls[name]), api, patience, root_id, now, say, mine, theirs))
-        return await _in_rounds(askings, ceiling, patience)
+        return await _in_rounds(askings, budget, patience)
 
 
-async def _in_rounds(askings: Sequence["ByBatch"], ceiling: Ceiling, patience: Patience) -> tuple[BatchDone, ...]:
+async def _in_rounds(askings: Sequence[ByBatch], budget: RunBudget, patience: Patience) -> tuple[BatchDone, ...]:
     """Submit and collect; what expired, was turned away, or did not fit under the budget goes into the next round, for
     as long as a round brings answers."""
     deadline = time.monotonic() + patience.wait_s
     while True:
         before = sum(asking.tally.answered for asking in askings)
         for asking in askings:  # one after the other: what one reserves, the next must see
-            await asking.submit_all(ceiling)
+            await asking.submit_all(budget)
         out = await _wait(askings, deadline, patience.poll_s)
         if out or all(asking.is_done for asking in askings):
             break
@@ -91,7 +96,7 @@ async def _in_rounds(askings: Sequence["ByBatch"], ceiling: Ceiling, patience: P
     return done
 
 
-async def _wait(askings: Sequence["ByBatch"], deadline: float, poll_s: float) -> int:
+async def _wait(askings: Sequence[ByBatch], deadline: float, poll_s: float) -> int:
     """Poll until everything is collected or the deadline has passed; returns how many batches are still out."""
     while True:
         out = sum([await asking.collect_ended() for asking in askings])

@@ -239,6 +239,14 @@ def test_a_ceiling_holds_with_worst_cases_reserved_while_batches_are_out(
     assert 5 * worst - billed < worst or referee["answered"] == COUNT, "what is left is less than one request"
 
 
+def test_ceilings_of_the_account_hold_too_over_all_datasets(data_root: DataRoot, teacher: SimulatedTeacher) -> None:
+    first = run(data_root, teacher, account={"requests_per_day": 7})
+    assert (first["answered"], first["over_budget"]) == (7, COUNT - 7)
+    other = run(data_root, teacher, account={"requests": 9}, dataset="other", start=COUNT, run_id="run-2")
+    assert (other["answered"], other["over_budget"]) == (2, COUNT - 2)
+    assert teacher.referee()["answered"] == 9
+
+
 def test_a_ceiling_in_dollars_needs_a_price(data_root: DataRoot, teacher: SimulatedTeacher) -> None:
     with pytest.raises(BadInput, match="price"):
         run(data_root, teacher, ceiling={"usd": 1.0})
