@@ -27,7 +27,7 @@ from tasks.ask.batch import ask_all  # noqa: E402
 from tasks.ask.batch_files import BatchFile  # noqa: E402
 from tasks.ask.outcomes import asked_again  # noqa: E402
 from tasks.ask.spend import Ceiling  # noqa: E402
-from tasks.right.terms import Price  # noqa: E402
+from tasks.right.terms import AccountBudget, Price  # noqa: E402
 from warehouse.catalog import connect  # noqa: E402
 from warehouse.errors import StillhouseError  # noqa: E402
 from warehouse.layout import DataRoot  # noqa: E402
@@ -47,6 +47,7 @@ class Job:
     quota: dict[str, int] = field(default_factory=dict)
     ceiling: dict[str, Any] = field(default_factory=dict)
     price: float | None = None
+    budget: dict[str, Any] = field(default_factory=dict)
     call: dict[str, Any] = field(default_factory=dict)
 
 
@@ -76,6 +77,7 @@ async def drive(job: Job) -> dict[str, Any]:
         usd_per_million_input=job.price, usd_per_million_output=job.price, as_of="2026-11-01"
     )  # fmt: skip
     teacher = teacher_at(job.base_url, price, **job.quota)
+    teacher = teacher.model_copy(update={"budget": AccountBudget(**job.budget)})
     call = call_of(root, teacher, job.run_id, **{"dataset": job.dataset, **job.call})
     status = root.status / f"{job.dataset}.json"
 

@@ -28,7 +28,8 @@ def describe_views(root: DataRoot) -> str:
             connection.execute("select view_name, comment from duckdb_views() where not internal").fetchall()
         )
         columns = connection.execute(
-            "select table_name, column_name, lower(data_type), comment from duckdb_columns() order by column_index"
+            "select table_name, column_name, lower(data_type), comment from duckdb_columns() "
+            "where schema_name = 'main' order by column_index"
         ).fetchall()
     lines = ["## The views"]
     for view in PUBLIC_VIEWS:

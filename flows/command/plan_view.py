@@ -25,7 +25,7 @@ def lines(forecast: Forecast) -> Iterator[tuple[str, str]]:
         yield "dollars", _dollars(plan.estimated_usd, plan.worst_usd)
         yield "time", _time(forecast.seconds)
     for fit in forecast.fits:
-        yield fit.name.removeprefix("the "), _fits(fit)
+        yield _name(fit), _fits(fit)
     for teacher in plan.teachers:
         yield teacher.teacher, _teacher(teacher)
     for probe in forecast.probes:
@@ -64,10 +64,18 @@ def _teacher(teacher: TeacherPlan) -> str:
     return f"{teacher.requests:,} samples, {time}"
 
 
+def _name(fit: Fit) -> str:
+    """`budget of sums`, `account acme`, `account acme, 2026-11-21`."""
+    name = fit.name.removeprefix("the ")
+    return name.removeprefix("budget of ").replace(" for ", ", ") if " account " in name else name
+
+
 def _probe(probe: Preflight) -> str:
     if not probe.asked:
         return probe.undecided or "none: nothing is wanted of it"
-    facts = {
-        name: value for name, value in vars(probe).items() if name not in ("teacher", "asked") and value is not None
-    }
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
+    if probe.undecided:
+        return f"undecided: {probe.undecided}"
+    where = {"field": "in a field", "tags": "in tags", "none": "none"}.get(probe.reasoning, "not known yet")
+    usage = "reported" if probe.usage_reported else "not reported: each costs its worst"
+    context = "" if probe.context_tokens is None else f"context {probe.context_tokens:,} tokens; "
+    return f"{probe.served_model}; {context}reasoning {where}; usage {usage}"

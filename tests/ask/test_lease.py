@@ -259,3 +259,19 @@ def test_rows_that_no_budget_lets_through_are_given_up_and_smaller_ones_stay() -
     there.reserve = Reserve(1, Amount(9, 100, 9.0))
     assert [row.request_key for row in there.exchange()] == ["key-1", "key-2"]
     assert list(there.lease.waiting) == [small]
+
+
+def test_a_lost_spend_authority_is_noticed_by_a_worker_that_has_nothing_to_report() -> None:
+    there = Authorities()
+    there.queue(2)
+    there.exchange()
+
+    def lost() -> None:
+        raise AuthorityLost("gone")
+
+    there.while_reserving = lost
+    there.now += 0.2
+    there.exchange()
+    there.now += 1.0
+    with pytest.raises(AuthorityLost):
+        there.exchange()

@@ -69,3 +69,27 @@ def test_a_ceiling_on_dollars_and_one_on_requests_hold_and_a_missing_price_refus
         run("run-3", ceiling={"usd": before + 2.0}, price=price)
         spent = spent_so_far(data_root, "sums", rates).usd - before
         assert 2.0 - WORST_TOKENS * price / 1e6 < spent <= 2.0
+
+
+@pytest.mark.slow
+def test_an_accounts_ceiling_holds_over_runs_at_once_datasets_and_a_killed_driver(
+    data_root: DataRoot, prefect_url: str
+) -> None:
+    with SimulatedTeacher(resets_after=0.02, missing_usage=0.02, latency=0.1) as teacher:
+        job = {"count": 600, "batch_rows": 100, "quota": {"concurrency": 8}, "budget": {"tokens": 9000}}
+        other = {"run_id": "run-2", "dataset": "more", "start": 1000}
+        with Run.start(data_root, teacher, prefect_url, "run-1", other, **job) as both:
+            both.wait_for("answered", 20)
+            both.kill()
+
+        def in_all() -> int:
+            return sum(spent_so_far(data_root, dataset).tokens for dataset in ("sums", "more", "third"))
+
+        before = in_all()
+        assert billed(teacher) <= before <= 9000, "what its journals say is in no ledger yet, and counts"
+        Run.start(data_root, teacher, prefect_url, "run-3", **{**job, "dataset": "third", "start": 2000}).end()
+        assert billed(teacher) <= in_all() <= 9000
+        assert 9000 - in_all() < WORST_TOKENS
+        requests = teacher.referee()["requests"]
+        Run.start(data_root, teacher, prefect_url, "run-4", other, **job).end()
+        assert teacher.referee()["requests"] == requests, "the account is the same for every dataset"

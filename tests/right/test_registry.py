@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tasks.right.registry import find_teacher, load_teachers, shipped_teachers
-from tasks.right.terms import Price, Quota, Review
+from tasks.right.terms import AccountBudget, Price, Quota, Review
 from warehouse.errors import BadInput
 
 FIVE_LINES = """
@@ -386,3 +386,22 @@ def test_a_batch_api_is_said_by_the_entry_or_its_route_and_is_no_part_of_the_ter
     assert plain.terms_sha256 == able.terms_sha256
     routed = own("name: a\nmodel: gpt-5\nroute: openai-api\nreviewed: {by: A, on: 2026-11-21}")["a"]
     assert routed.batch is not None and routed.batch.discount == 0.5
+
+
+def test_the_lowest_budget_that_any_entry_of_an_account_states_holds_for_all_of_them(own) -> None:
+    entry = """
+        - {{name: first, base_url: http://10.0.0.5:8000/v1, model: one, license: MIT, account: lab, {first}}}
+        - {{name: second, base_url: http://10.0.0.5:8001/v1, model: two, license: MIT, account: lab, {second}}}
+        - {{name: third, base_url: http://10.0.0.5:8002/v1, model: two, license: MIT}}
+    """
+    bare = own(entry.format(first="revision: a", second="revision: a"))
+    stated = own(entry.format(first="budget: {usd: 9, tokens_per_day: 50}", second="budget: {usd: 7, requests: 3}"))
+    lowest = AccountBudget(usd=7, requests=3, tokens_per_day=50)
+    assert stated["first"].budget == stated["second"].budget == lowest
+    assert stated["third"].budget == bare["first"].budget == AccountBudget()
+    assert stated["first"].terms_sha256 == bare["first"].terms_sha256, "a budget is no term"
+
+
+def test_a_budget_of_nothing_or_of_an_unknown_kind_is_refused(own) -> None:
+    for budget in ("{usd: 0}", "{tokens: 0}", "{usd_per_hour: 3}"):
+        assert "budget" in refusal(own, FIVE_LINES + f"    budget: {budget}\n")

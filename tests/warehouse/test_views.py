@@ -93,15 +93,27 @@ def test_every_view_and_every_column_says_what_it_is(data_root: DataRoot) -> Non
 def test_funnel_accounts_for_every_row(data_root: DataRoot) -> None:
     small_root(data_root)
     assert ask(data_root, "select * exclude (plan_id, judge_run) from funnel order by dataset") == [
-        # wanted: reused, answered, failed, maybe_paid, not_asked; kept, rejected, undecided, ..., unjudged
-        ("echo", 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1),
-        ("sums", 6, 0, 3, 1, 1, 1, 2, 1, 0, 0, 0),
+        # wanted: reused, answered, failed, maybe_paid, not_asked; kept, rejected, undecided, ..., unjudged, over_target
+        ("echo", 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0),
+        ("sums", 6, 0, 3, 1, 1, 1, 2, 1, 0, 0, 0, 0),
     ]
 
 
 def test_funnel_counts_a_plan_that_wants_nothing(data_root: DataRoot) -> None:
     store(data_root, tables={"plan": [plan("sums", 0)]})
     assert ask(data_root, "select dataset, wanted, not_asked, unjudged from funnel") == [("sums", 0, 0, 0)]
+
+
+def test_funnel_counts_what_the_target_of_the_last_recipe_leaves_unpublished(data_root: DataRoot) -> None:
+    small_root(data_root)
+    for number, target in enumerate(({"kept": 1}, None, {"kept": 1}), start=1):
+        later = NOW + timedelta(hours=number)
+        recipe = {"dataset": "sums", "target": target}
+        row = {"run_id": f"late-{number}", "dataset": "sums", "flow": "distill", "recipe": recipe, "recipe_sha256": "0",
+               "started_at": later, "ended_at": None, "state": "running", "simulated": True}  # fmt: skip
+        store(data_root, tables={"run": [row]})
+        over = ask(data_root, "select over_target from funnel where dataset = 'sums'")
+        assert over == [(1 if target else 0,)], "two are kept"
 
 
 def test_an_old_plan_wants_nothing(data_root: DataRoot) -> None:
