@@ -80,7 +80,9 @@ class TeacherCall:
         rule = self.teacher.quota.charge or provider.charge
         # Only a server of one's own shows its queue, at the root of its address.
         page = urljoin(self.teacher.base_url, "/metrics") if provider.name in OWN_SERVERS else None
-        return Charging(rule, provider.burst_s, provider.ramp_s, provider.cached_free, page)
+        return Charging(
+            rule, provider.burst_s, provider.ramp_s, provider.cached_free, provider.windows_s, metrics_url=page
+        )
 
     @property
     def account_ceiling(self) -> AccountCeiling:

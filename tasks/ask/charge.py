@@ -59,8 +59,8 @@ def charge(rule: ChargeRule, want: Want, prompt_scale: float, mean_completion: f
 
     Args:
         prompt_scale: the provider's prompt tokens per estimated one, as its answers have shown.
-        mean_completion: tokens of this teacher's answers so far; only `as_produced` looks at it, because there an
-            estimate that is off is made good by the usage.
+        mean_completion: tokens of this teacher's answers so far; only `as_produced` looks at it: over many requests
+            their mean is what is produced.
     """
     prompt = -(-want.prompt_tokens * prompt_scale // 1)
     if rule == "max_of":
@@ -70,12 +70,8 @@ def charge(rule: ChargeRule, want: Want, prompt_scale: float, mean_completion: f
     return Cost(1, int(prompt) + output, int(prompt), output)
 
 
-def refund(rule: ChargeRule, charged: Cost, produced: tuple[int, int] | None) -> Cost:
-    """What comes back of a charge (or is still owed, where negative) once a request is over.
-
-    Args: produced: input tokens that count and output tokens; (0, 0) for a request that was turned away; None
-    if the server did not say.
-    """
-    if rule != "as_produced" or produced is None:
-        return Cost()
-    return charged.minus(Cost(charged.requests, sum(produced), *produced))
+def refund(rule: ChargeRule, charged: Cost) -> Cost:
+    """What comes back of the charge for a request that was turned away: of what is charged as it is produced, nothing
+    was. An answer of another length than the mean needs no settling: the mean already follows it, and a limit that
+    went unused at one time cannot be used at another."""
+    return Cost(0, charged.tokens, charged.input_tokens, charged.output_tokens) if rule == "as_produced" else Cost()

@@ -28,6 +28,8 @@ class Charging:
     """It refuses sharp ramps: the rate is reached only after so long."""
     cached_free: bool = False
     """Prompt tokens read from a cache take nothing of the limits."""
+    windows_s: Mapping[MeterName, float] = field(default_factory=dict)
+    """Limits that are counted in fixed windows of so many seconds, and not refilled all the time."""
     metrics_url: str | None = None
     """Where a server of one's own says how long its queue is."""
 

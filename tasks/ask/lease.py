@@ -163,9 +163,8 @@ class Lease:
         self._note_limits(reply, self._clock() - latency_s)
         usage, news = reply.usage, self._news
         if reply.outcome != "malformed" and not RULES[reply.outcome].answer:
-            produced = (0, 0) if RULES[reply.outcome].billed == "no" else None
-            back = refund(self._charging.rule, permit.charged, produced)
-            news.back = news.back.plus(back)
+            if RULES[reply.outcome].billed == "no":
+                news.back = news.back.plus(refund(self._charging.rule, permit.charged))
             self.note_failure(
                 Failure(reply.outcome, latency_s, retry_after_s=reply.retry_after_s, error=reply.error or "")
             )
@@ -176,10 +175,8 @@ class Lease:
             news.answer_tokens, news.answer_s = news.answer_tokens + usage.completion, news.answer_s + latency_s
             news.prompt_tokens = (
                 news.prompt_tokens[0] + permit.row.want.prompt_tokens,
-                news.prompt_tokens[1] + usage.prompt,
+                news.prompt_tokens[1] + usage.prompt - (usage.cached or 0 if self._charging.cached_free else 0),
             )
-            counted = usage.prompt - (usage.cached or 0 if self._charging.cached_free else 0)
-            news.back = news.back.plus(refund(self._charging.rule, permit.charged, (counted, usage.completion)))
 
     def note_failure(self, failure: Failure) -> None:
         """Tell the pool, and do not wait for its word to hold still oneself."""

@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.ask.charge import WINDOW_S, Cost
+from tasks.ask.exchange import Charging
 from tasks.ask.providers import MeterName
 
 SAFETY = 0.99
 """Share of a stated limit that is used."""
+SAFETY_PRODUCED = 0.985
+"""Where output is charged as it is produced: how much a request takes is known only afterwards."""
 HORIZON_S = 0.25
 """How far ahead sends are planned; a worker exchanges at least every 0.2 s, so no budget is idle in between."""
 LATE_S = 0.25
@@ -40,6 +43,12 @@ class Meter:
     window_s: float
     burst_s: float
     at: float
+    share: float = SAFETY
+    """Of the limit that is used."""
+    counted_s: float = 0.0
+    """Of a provider that counts in fixed windows their length; 0: it refills all the time."""
+    largest: float = 1.0
+    """The largest charge so far."""
     level: float = 0.0
     """A new meter is empty, so a new authority never spends a burst that an old one has spent already."""
     deepest: float = 0.0
@@ -48,8 +57,11 @@ class Meter:
     """What should be left in that bucket if nobody but us spends of it."""
 
     def rate(self, scale: float) -> float:
-        """Units a second."""
-        return self.limit / self.window_s * SAFETY * scale
+        """Units a second. A fixed window may begin just before what is late arrives, and sees one request more than
+        its length allows: its share of the limit leaves room for both."""
+        rate = self.limit / self.window_s
+        room = 1.0 - (self.largest / rate + LATE_S) / self.counted_s if self.counted_s else 1.0
+        return rate * max(0.1, min(self.share, room)) * scale
 
     def refill(self, at: float, scale: float) -> None:
         if at > self.at:
@@ -59,6 +71,7 @@ class Meter:
             self.at = at
 
     def spend(self, cost: float) -> None:
+        self.largest = max(self.largest, cost)
         self.level -= cost
         self.predicted -= cost
 
@@ -77,8 +90,8 @@ class Meter:
 class Meters:
     """All limits of one pool on requests and tokens."""
 
-    def __init__(self, quantum_s: float, now: float) -> None:
-        self.quantum_s = quantum_s
+    def __init__(self, charging: Charging, now: float) -> None:
+        self.quantum_s, self._charging = charging.quantum_s, charging
         self.scale = 1.0
         self._meters: dict[MeterName, Meter] = {}
         self._now = now
@@ -106,9 +119,13 @@ class Meters:
         if meter is None:
             window = WINDOW_S[name]
             burst = DAY_S if window >= DAY_S else burst_that_fits(self.quantum_s)
-            meter = self._meters[name] = Meter(limit, window, burst, self._now)
+            is_produced = name == "output_tokens" and self._charging.rule == "as_produced"
+            share, counted_s = SAFETY_PRODUCED if is_produced else SAFETY, self._charging.windows_s.get(name, 0.0)
+            meter = self._meters[name] = Meter(limit, window, burst, self._now, share, counted_s)
             if window >= DAY_S:
                 meter.level = limit if remaining is None else min(limit, remaining)
+        if limit != meter.limit:  # how deep the provider's bucket is now is not known yet
+            meter.deepest = meter.predicted = 0.0
         meter.limit = limit
 
     def note_remaining(self, name: MeterName, remaining: float) -> bool:
@@ -118,7 +135,7 @@ class Meters:
         rule that charges more than we think.
         """
         meter = self._meters.get(name)
-        if meter is None or meter.window_s >= DAY_S:
+        if meter is None or meter.window_s >= DAY_S or meter.counted_s:
             return False
         if remaining > meter.deepest:
             meter.predicted += remaining - meter.deepest

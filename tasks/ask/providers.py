@@ -7,7 +7,7 @@ one that names none is `unknown`, which is read in OpenAI's form, as most server
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from warehouse.errors import BadInput
@@ -72,6 +72,8 @@ class Provider:
     """Where the row comes from, and when it was read."""
     headers: tuple[HeaderNames, ...] = ()
     errors: tuple[ErrorRule, ...] = ()
+    windows_s: Mapping[MeterName, float] = field(default_factory=dict)
+    """Limits that are counted in fixed windows of so many seconds, and not refilled all the time."""
     cached_free: bool = False
     """Prompt tokens read from a cache take nothing of the limits."""
 
@@ -112,6 +114,7 @@ _AZURE = Provider(
     charges_failures=True,
     source="learn.microsoft.com, Azure OpenAI: manage quota, content filtering, billing of errors, 2026-11-21;"
     " that failures are charged is assumed",
+    windows_s={"requests": 10.0, "tokens": 60.0},
     headers=OPENAI_HEADERS,
     errors=(
         # The prompt was processed and is billed although the status is an error; so is a timeout.

@@ -11,10 +11,11 @@ from tasks.ask.headers import HeaderLimit
 from tasks.ask.meter import HORIZON_S, LATE_S, Meters
 from tasks.ask.providers import MeterName
 from tasks.ask.seats import Seat, Table
-from tasks.ask.slots import Slots
+from tasks.ask.slots import SLOW_START, START_CONCURRENCY, Slots
 
 LOWERED = 0.8
-"""A 429 that no change of the limits explains multiplies the rate by this, once for all requests sent before it."""
+"""A 429 that neither a change of the limits nor a shorter quantum explains multiplies the rate by this, once for all
+requests sent before it."""
 SHARED = 0.9
 """What the headers' word of another tenant multiplies it by, at most once a second."""
 LOWEST_SCALE = 0.02
@@ -31,6 +32,8 @@ REJECTED_AT_FIRST = 20
 """So many rejected requests before any answer mean that the recipe is wrong, not the rows."""
 AHEAD_S = 1.5
 """A batch that will be sent in less than this is running dry: its lane may begin the next one."""
+UNKNOWN_ANSWERS = 2
+"""Of full length that a teacher is taken to have given before its first."""
 MEMORY = 200
 """Answers after which the mean of their lengths has half forgotten what came before."""
 
@@ -54,10 +57,15 @@ class RunState:
 class Lengths:
     """What one teacher's answers have shown: their mean length, and the prompt's tokens per estimated one."""
 
-    answers: float = 0.0
-    tokens: float = 0.0
+    answers: float
+    tokens: float
     estimated: float = 0.0
     counted: float = 0.0
+
+    @classmethod
+    def unknown(cls, max_tokens: int) -> "Lengths":
+        """As if a few answers of full length had come: the short ones come first."""
+        return cls(UNKNOWN_ANSWERS, UNKNOWN_ANSWERS * max_tokens)
 
     def note(self, report: Report) -> None:
         keep = 0.5 ** (report.answers / MEMORY)
@@ -66,9 +74,9 @@ class Lengths:
         self.estimated = self.estimated * keep + report.prompt_tokens[0]
         self.counted = self.counted * keep + report.prompt_tokens[1]
 
-    def mean(self, max_tokens: int) -> float:
-        """Until there are answers, as if one of full length had come."""
-        return (self.tokens + max_tokens) / (self.answers + 1)
+    @property
+    def mean(self) -> float:
+        return self.tokens / self.answers
 
     @property
     def prompt_scale(self) -> float:
@@ -94,8 +102,8 @@ class Pool:
     def __init__(self, limits: Limits, now: float, rng: random.Random, charging: Charging = UNKNOWN) -> None:
         self.stated, self.charging = limits, charging
         self._rng = rng
-        self._meters = Meters(charging.quantum_s, now)
-        self._slots = Slots(limits.concurrency)
+        self._meters = Meters(charging, now)
+        self._slots = Slots(limits.concurrency, START_CONCURRENCY if charging.rule == "concurrency" else SLOW_START)
         self._table = Table()
         self._lengths: dict[str, Lengths] = {}
         self._runs: dict[str, RunState] = {}
@@ -211,6 +219,8 @@ class Pool:
             if limit < (self._meters.limit(name) or float("inf")):
                 self._meters.set_limit(name, limit)
         self._slots.set_stated(self.stated.concurrency)
+        if self._meters.per_minute:
+            self._slots.set_paced()
 
     def _learn(self, limits: Mapping[MeterName, HeaderLimit], now: float) -> None:
         """Follow the newest headers; a limit stated in the registry is never exceeded."""
@@ -219,10 +229,17 @@ class Pool:
             if limit < (self._meters.limit(name) or 0.0):
                 self._changed_at = now
             self._meters.set_limit(name, limit, header.remaining)
-            is_shared = header.remaining is not None and self._meters.note_remaining(name, header.remaining)
-            if is_shared and now - self._shared_at >= 1.0:
-                self._shared_at = now
-                self._scale_by(SHARED)
+            if header.remaining is not None and self.charging.rule != "as_produced":
+                self._note_remaining(name, header.remaining, now)
+        if self._meters.per_minute:
+            self._slots.set_paced()
+
+    def _note_remaining(self, name: MeterName, remaining: float, now: float) -> None:
+        """Give way to whoever else spends of the limit. Where output is charged as it is produced, what should be left
+        is not known well enough to tell."""
+        if self._meters.note_remaining(name, remaining) and now - self._shared_at >= 1.0:
+            self._shared_at = now
+            self._scale_by(SHARED)
 
     def _scale_by(self, factor: float) -> None:
         self._meters.scale = max(LOWEST_SCALE, self._meters.scale * factor)
@@ -244,7 +261,8 @@ class Pool:
         run.answers += report.answers
         self._rounds_failed = self._pauses_in_a_row = 0
         self._silent_since, self._only_unsent = None, True
-        self._lengths.setdefault(report.teacher, Lengths()).note(report)
+        if known := self._lengths.get(report.teacher):
+            known.note(report)
         # What is paced by a rate does not come faster by more slots, so there is no step to judge.
         tokens = 0 if self._meters.per_minute else report.answer_tokens
         self._slots.note_answers(report.answers, report.answer_s, tokens, self._table.in_flight)
@@ -282,8 +300,9 @@ class Pool:
         cascade = sent_at <= self._lowered_at
         if not cascade:
             self._lowered_at = now
-            if self._changed_at <= sent_at:  # else it is the change that was felt, and that is known by now
-                self._meters.shorten_burst()
+            if self._changed_at > sent_at:
+                pass  # the change was felt, and it is known by now
+            elif not self._meters.shorten_burst():
                 self._scale_by(LOWERED)
         if failure.retry_after_s is not None or not cascade:
             self._pause(failure.retry_after_s, now)
@@ -331,7 +350,9 @@ class Pool:
         if now < self._learning_until:
             return Grant(slots=report.in_flight, metered=bool(self._meters), hold_s=hold)
         slots = self._table.assign(seat, 1 if self.storm else self._slots.limit)
-        wants = () if hold else report.wants[:1] if self.storm else report.wants
+        # Permission that finds no slot comes back unused, later: too much of it would be a burst in the making.
+        room = slots - report.in_flight - report.ready + self._table.ending(report.in_flight, HORIZON_S + LATE_S)
+        wants = () if hold else report.wants[: 1 if self.storm else max(0, room)]
         costs = self._costs(report.teacher, wants)
         times = self._meters.plan(costs, now) if self._meters else [now] * len(costs)
         seat.note_granted(len(times), now)
@@ -339,5 +360,7 @@ class Pool:
         return Grant(tuple(costs[: len(times)]), due, slots, bool(self._meters), hold, self.storm)
 
     def _costs(self, teacher: str, wants: Sequence[Want]) -> list[Cost]:
-        known = self._lengths.setdefault(teacher, Lengths())
-        return [charge(self.charging.rule, want, known.prompt_scale, known.mean(want.max_tokens)) for want in wants]
+        if not wants:
+            return []
+        known = self._lengths.setdefault(teacher, Lengths.unknown(max(want.max_tokens for want in wants)))
+        return [charge(self.charging.rule, want, known.prompt_scale, known.mean) for want in wants]

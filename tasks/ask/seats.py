@@ -46,6 +46,7 @@ class Table:
         self._seats: dict[str, Seat] = {}
         self.slowest_s = 0.0
         """The longest that an answer took."""
+        self._mean_s = float("inf")
 
     def __iter__(self) -> Iterator[Seat]:
         return iter(list(self._seats.values()))
@@ -61,7 +62,14 @@ class Table:
         seat.wanted = report.in_flight + report.ready + len(report.wants)
         seat.held = max(seat.assigned, report.in_flight)
         self.slowest_s = max(self.slowest_s, report.slowest_s)
+        if report.answers and report.answer_s:
+            mean_s = report.answer_s / report.answers
+            self._mean_s = mean_s if self._mean_s == float("inf") else 0.9 * self._mean_s + 0.1 * mean_s
         return seat
+
+    def ending(self, in_flight: int, within_s: float) -> int:
+        """How many of these requests will be over by then, if answers take as long as they lately did."""
+        return int(in_flight * min(1.0, within_s / self._mean_s))
 
     def leave(self, seat: Seat) -> None:
         self._seats.pop(seat.worker, None)

@@ -6,6 +6,9 @@ FEWER = 0.75
 SLOWER = 0.9
 """What a queue at the server, or answers that slow down in proportion, multiply them by."""
 START_CONCURRENCY = 32
+"""Of a server that has no rates."""
+SLOW_START = 4
+"""Where nothing is known: the first responses may tell."""
 MAX_CONCURRENCY = 1024
 """Where neither the account nor a rate bounds it."""
 GREW = 1.25
@@ -22,9 +25,10 @@ QUEUE_S = 1.0
 class Slots:
     """The adaptive limit of one pool. Not thread-safe: one owner calls it."""
 
-    def __init__(self, stated: int | None) -> None:
+    def __init__(self, stated: int | None, start: int = START_CONCURRENCY) -> None:
         self._stated = stated
-        self._limit = float(stated or START_CONCURRENCY)
+        self._limit = float(stated or start)
+        self._is_paced = False
         self._has_lost = False
         self._lost_at = self._queue_at = float("-inf")
         self._queue: float | None = None
@@ -43,6 +47,12 @@ class Slots:
         if stated is not None:
             self._stated = min(stated, self._stated or stated)
             self._limit = min(self._limit, float(self._stated))
+
+    def set_paced(self) -> None:
+        """A rate per minute is known now: it paces what is sent, so a slow start would only cost time."""
+        if not self._is_paced:
+            self._is_paced = True
+            self._limit = float(self._stated or MAX_CONCURRENCY)
 
     def note_answers(self, answers: int, seconds: float, tokens: int, in_flight: int) -> None:
         """Answers came; their latencies and output tokens are sums. An idle teacher proves nothing about a higher

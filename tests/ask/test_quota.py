@@ -15,7 +15,7 @@ from tasks.ask.headers import HeaderLimit
 from tasks.ask.meter import HORIZON_S, LATE_S
 from tasks.ask.quota import STORM_AFTER, Pool
 from tasks.ask.seats import SILENT_S
-from tasks.ask.slots import START_CONCURRENCY
+from tasks.ask.slots import SLOW_START, START_CONCURRENCY
 
 
 def rates(requests: float | None = None, tokens: float | None = None, concurrency: int | None = None) -> Limits:
@@ -190,7 +190,7 @@ def test_permission_that_was_not_used_comes_back() -> None:
     assert len(granted) >= 5
     assert len(pool.exchange(50).charged) == 0
     back = Cost(len(granted), sum(cost.tokens for cost in granted))
-    assert len(pool.exchange(50, back=back).charged) == len(granted)
+    assert len(pool.exchange(50, back=back).charged) == 3, "as far as it may be saved up"
 
 
 @pytest.mark.parametrize(("rule", "expected"), [
@@ -204,13 +204,15 @@ def test_each_rule_charges_as_its_provider_does(rule: Any, expected: int) -> Non
 
 def test_what_is_charged_as_produced_follows_the_mean_of_the_answers() -> None:
     pool = Virtual(charging=Charging("as_produced"))
-    pool.exchange(answers=99, answer_tokens=99 * 50)
-    charged = pool.pool.exchange(Report("a", "run-1", "teacher 'x' at http://x", (Want(100, 400, 2048),)), pool.now)
-    assert 50 <= charged.charged[0].output_tokens <= 75
+    long = Report("a", "run-1", "teacher 'x' at http://x", (Want(100, 400, 2048),))
+    assert pool.pool.exchange(long, pool.now).charged[0].output_tokens == 2048
+    pool.exchange(answers=200, answer_tokens=200 * 50)
+    assert 50 <= pool.pool.exchange(long, pool.now).charged[0].output_tokens <= 65
 
 
 def test_prompts_are_charged_as_the_server_counts_them() -> None:
     pool = Virtual(charging=Charging("sum"))
+    pool.exchange(1)
     pool.exchange(answers=50, prompt_tokens=(10_000, 12_000))
     grant = pool.pool.exchange(Report("a", "run-1", "teacher 'x' at http://x", (Want(1000, 400, 10),)), pool.now)
     assert 1195 <= grant.charged[0].input_tokens <= 1200
@@ -237,20 +239,24 @@ def test_after_a_pause_nothing_has_been_saved_up() -> None:
 def test_the_rate_is_lowered_once_for_all_that_was_sent_before_and_recovers_smoothly() -> None:
     once, often = Virtual(rates(6000)), Virtual(rates(6000))
     for pool, count in ((once, 1), (often, 20)):
-        pool.run(5)
-        pool.fails("rate_limited", count, retry_after_s=0.0, age_s=0.5)
+        for _ in range(3):
+            pool.run(2)
+            pool.fails("rate_limited", count, retry_after_s=0.0, age_s=0.5)
     first = [once.run(1) for _ in range(16)]
     assert first == [often.run(1) for _ in range(16)]
     assert 70 <= first[1] <= 84 and first[15] >= 97
     assert all(later >= earlier - 1 for earlier, later in zip(first[1:], first[2:], strict=False))
 
 
-def test_a_second_cascade_lowers_it_again() -> None:
-    pool = Virtual(rates(6000))
-    for _ in range(2):
-        pool.run(1)
+def test_the_first_cascades_at_a_known_limit_shorten_the_burst_and_a_further_one_lowers_the_rate() -> None:
+    pool, quanta, paces = Virtual(rates(6000)), [], []
+    for _ in range(4):
+        pool.run(2)
         pool.fails("rate_limited", retry_after_s=0.0)
-    assert 55 <= pool.run(1) <= 72
+        quanta.append(pool.pool._meters.quantum_s)
+        paces.append(pool.run(1))
+    assert quanta == [0.5, 0.5, 0.5, 0.5], "below that nothing is saved up at all"
+    assert paces[0] >= 97 and 76 <= paces[1] <= 84 and paces[2] < paces[1]
 
 
 def test_without_retry_after_the_pauses_double() -> None:
@@ -342,13 +348,13 @@ def test_slots_of_a_dead_worker_come_back_sooner_where_answers_are_quick() -> No
 def test_unknown_concurrency_starts_low_doubles_and_falls_at_the_first_loss() -> None:
     pool = Virtual()
     slots = pool.exchange(1000).slots
-    assert slots == START_CONCURRENCY
-    for _ in range(4):
+    assert slots == SLOW_START
+    for _ in range(6):
         pool.now += 0.2
         slots = pool.exchange(1000, in_flight=slots, answers=slots).slots
-    assert slots == 16 * START_CONCURRENCY
+    assert slots == 64 * SLOW_START
     pool.fails("overloaded", 5, age_s=0.1)
-    assert pool.exchange(1000).slots == 12 * START_CONCURRENCY
+    assert pool.exchange(1000).slots == 48 * SLOW_START
 
 
 def test_a_storm_lets_one_request_at_a_time_probe_and_an_answer_ends_it() -> None:
@@ -472,7 +478,7 @@ def test_a_request_that_uses_up_the_bucket_is_not_taken_for_another_tenant() -> 
 
 
 def test_a_day_s_limit_is_a_stock_and_not_a_pace() -> None:
-    pool = Virtual()
+    pool = Virtual(rates(concurrency=5000))
     pool.exchange(limits={"requests_per_day": HeaderLimit(14_400.0, 300.0)})
     assert pool.run(2, wants=200) in range(300, 303)
     assert pool.run(10) <= 3, "then it comes back as slowly as a day goes"
