@@ -85,8 +85,7 @@ def test_an_accounts_ceiling_holds_over_runs_at_once_datasets_and_a_killed_drive
         def in_all() -> int:
             return sum(spent_so_far(data_root, dataset).tokens for dataset in ("sums", "more", "third"))
 
-        before = in_all()
-        assert billed(teacher) <= before <= 9000, "what its journals say is in no ledger yet, and counts"
+        # The orphaned workers may be asking still: the next run waits for them, and counts what their journals say.
         Run.start(data_root, teacher, prefect_url, "run-3", **{**job, "dataset": "third", "start": 2000}).end()
         assert billed(teacher) <= in_all() <= 9000
         assert 9000 - in_all() < WORST_TOKENS
