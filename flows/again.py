@@ -7,6 +7,7 @@ from prefect import flow
 from flows.announce import announce
 from flows.line import open_line
 from flows.recipe import Recipe, parse_recipe
+from flows.rounds import rounds
 from flows.settings import Settings
 from flows.stations import admit, judge, plan, publish
 from tasks.judge.judge import Judged
@@ -19,7 +20,7 @@ from warehouse.errors import BadInput
 async def judge_again(recipe: Recipe) -> Judged:
     """Judge what the ledger holds for a recipe, by the recipe's rules."""
     async with open_line(recipe, "judge") as line:
-        return judge(line, plan(line, admit(line, "ask")))
+        return judge(line, plan(line, admit(line, "ask"), next(rounds(line))))
 
 
 @flow(name="publish", flow_run_name="{dataset}", persist_result=False)
@@ -27,7 +28,7 @@ async def publish_again(dataset: str) -> Published:
     """Publish what is kept of a dataset, by the recipe of its last run, if that is new."""
     recipe = last_recipe(Settings.from_environment(), dataset)
     async with open_line(recipe, "publish") as line:
-        wanted = plan(line, admit(line, "ask"))
+        wanted = plan(line, admit(line, "ask"), next(rounds(line)))
         published = publish(line, wanted, judge(line, wanted))
         await announce(line, published, trained_here=False)
         return published

@@ -1,14 +1,18 @@
 """The asking of one run: preflight, then every batch over Ray, with progress for people."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from uuid import uuid4
 
 from flows.line import Line
+from flows.recipe import Recipe
+from flows.rounds import is_reached
 from flows.settings import secret
 from tasks.ask.authority import Progress as Asked
 from tasks.ask.batch import ask_all
 from tasks.ask.batch_files import BatchFile
-from tasks.ask.call import BatchDone, TeacherCall
+from tasks.ask.call import BatchDone, TeacherCall, check_prices, run_budget
+from tasks.ask.exchange import Counters
+from tasks.ask.outlook import Lane, project
 from tasks.ask.plan import AskPlan
 from tasks.ask.preflight import preflight
 from tasks.ask.provider_batch import Patience, ask_by_batch, take_up_batches
@@ -17,6 +21,7 @@ from tasks.ask.submissions import Submission, keys_out, leave_out, root_id, subm
 from tasks.ask.ways import part_ways
 from tasks.right.gate import Admission
 from warehouse.errors import RunFailed
+from warehouse.layout import DataRoot
 
 
 async def ask_all_batches(line: Line, plan: AskPlan, admissions: Sequence[Admission]) -> tuple[BatchDone, ...]:
@@ -30,18 +35,20 @@ async def ask_all_batches(line: Line, plan: AskPlan, admissions: Sequence[Admiss
     line.progress.say(
         stage="asking", wanted=plan.wanted, reused=plan.reused, answered=plan.answered, to_ask=plan.to_ask
     )
-    if not plan.batches:
+    if not plan.batches or is_reached(line):
         return ()
-    calls = teacher_calls(line, plan, admissions)
+    calls = teacher_calls(line.recipe, line.root, line.run_id, admissions, [one.teacher for one in plan.teachers])
+    ceiling = line.recipe.budget.ceiling
+    check_prices(ceiling, calls.values())
+    budget = run_budget(line.run_id, line.recipe.dataset, ceiling, calls.values())
     for asked in plan.teachers:
         call = calls[asked.teacher]
-        await preflight(call.teacher, call.api_key, recipe.sampling, True, asked.longest_prompt)
-    budget, teachers = recipe.budget, {name: call.teacher for name, call in calls.items()}
-    ceiling = Ceiling(budget.requests, budget.tokens, budget.usd)
+        await preflight(call, recipe.sampling, budget, line.now(), longest_prompt=asked.longest_prompt)
+    teachers = {name: call.teacher for name, call in calls.items()}
     direct, by_batch = part_ways(plan.batches, recipe.ask_by, teachers, recipe.by_batch.first_direct, have)
     awaited = wanted_out(line.root, plan.batches)
     direct = leave_out(direct, keys_out(line.root))
-    meter = _Meter(line, plan)
+    meter = _Meter(line, plan, calls)
     done: tuple[BatchDone, ...] = ()
     if direct:
         line.start_ray()
@@ -94,40 +101,46 @@ def _say(line: Line) -> Callable[[str], Awaitable[None]]:
 def calls_out(line: Line, admissions: Sequence[Admission]) -> dict[str, TeacherCall]:
     """The calls of those admitted teachers that have batches out."""
     out = {submission.header.teacher for submission in submissions(line.root)}
-    return {each.teacher.name: _call(line, each) for each in admissions if each.teacher.name in out}
+    names = [each.teacher.name for each in admissions if each.teacher.name in out]
+    return teacher_calls(line.recipe, line.root, line.run_id, admissions, names)
 
 
-def teacher_calls(line: Line, plan: AskPlan, admissions: Sequence[Admission]) -> dict[str, TeacherCall]:
+def teacher_calls(
+    recipe: Recipe, root: DataRoot, run_id: str, admissions: Sequence[Admission], names: Iterable[str]
+) -> dict[str, TeacherCall]:
     """What a worker needs to know of each teacher that is to be asked."""
     admitted = {admission.teacher.name: admission for admission in admissions}
-    return {asked.teacher: _call(line, admitted[asked.teacher]) for asked in plan.teachers}
-
-
-def _call(line: Line, admission: Admission) -> TeacherCall:
-    teacher = admission.teacher
-    return TeacherCall(
-        teacher=teacher,
-        decision_id=admission.decision_id,
-        run_id=line.run_id,
-        dataset=line.recipe.dataset,
-        root=line.root.path,
-        api_key=secret(teacher.api_key_env, teacher.name),
-    )
+    return {
+        name: TeacherCall(
+            teacher=admitted[name].teacher,
+            decision_id=admitted[name].decision_id,
+            run_id=run_id,
+            dataset=recipe.dataset,
+            root=root.path,
+            api_key=secret(admitted[name].teacher.api_key_env, name),
+        )
+        for name in names
+    }
 
 
 class _Meter:
-    """Turns the authorities' counters into what people watch: speed, spend, time left."""
+    """Turns the authorities' counters into what people watch: speed, spend, and where that leads."""
 
-    def __init__(self, line: Line, plan: AskPlan) -> None:
+    def __init__(self, line: Line, plan: AskPlan, calls: Mapping[str, TeacherCall]) -> None:
         self._line, self._plan = line, plan
+        self._priced = all(teacher.worst_usd is not None for teacher in plan.teachers)
+        self._planned: dict[tuple[str, str], int] = {}
+        for teacher in plan.teachers:
+            pool = calls[teacher.teacher].account
+            self._planned[pool] = self._planned.get(pool, 0) + teacher.requests
         self._began: float | None = None
 
     async def show(self, asked: Asked) -> None:
         counters, plan = asked.counters, self._plan
         seconds = self._seconds(counters.sent)
-        ended = counters.answered + counters.failed + counters.maybe_paid + counters.not_asked
         tokens = counters.prompt_tokens + counters.completion_tokens
-        priced = all(teacher.worst_usd is not None for teacher in plan.teachers)
+        lanes = [self._lane(pool, asked.pools.get(pool, Counters())) for pool in self._planned]
+        outlook = project(lanes, asked.standings, seconds)
         self._line.progress.say(
             stage="asking",
             note=asked.stop.reason
@@ -143,10 +156,25 @@ class _Meter:
             rate_limited=counters.rate_limited,
             tokens=tokens,
             tokens_per_s=tokens / seconds if seconds else None,
-            usd=counters.usd if priced else None,
-            eta_s=seconds * (plan.to_ask - ended) / ended if ended and seconds else None,
+            usd=counters.usd if self._priced else None,
+            eta_s=outlook.seconds_left,
+            projected_tokens=outlook.tokens,
+            projected_usd=outlook.usd,
+            ends_first=outlook.ends_first,
+            samples_left=outlook.samples_left,
         )
         await self._line.progress.show(plan.reused + plan.answered + counters.answered, plan.wanted)
+
+    def _lane(self, pool: tuple[str, str], counters: Counters) -> Lane:
+        asked = counters.answered + counters.failed + counters.maybe_paid
+        return Lane(
+            account=pool[0],
+            planned=self._planned[pool],
+            ended=asked + counters.not_asked,
+            asked=asked,
+            tokens=counters.prompt_tokens + counters.completion_tokens,
+            usd=counters.usd if self._priced else None,
+        )
 
     def _seconds(self, sent: int) -> float | None:
         """Seconds since the first request, by the run's own clock."""

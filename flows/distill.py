@@ -9,6 +9,7 @@ from flows.announce import announce
 from flows.asking import ask_all_batches, take_up
 from flows.line import open_line
 from flows.recipe import Recipe
+from flows.rounds import rounds, shortfall
 from flows.stations import admit, judge, plan, publish
 from flows.summary import Summary, summarise
 from flows.train import train
@@ -25,16 +26,17 @@ async def distill(recipe: Recipe, train_student: bool = False) -> Summary:
             may start the `train` deployment.
     """
     async with open_line(recipe, "distill") as line:
-        # Ask: only teachers whose terms allow it, every sample once; what a dead run received is taken up first.
-        with line.sole_asker():
-            admissions = admit(line, "ask")
-            adopt_journals(line.root, line.now())
-            await take_up(line, admissions)
-            wanted = plan(line, admissions)
-            await ask_all_batches(line, wanted, admissions)
+        for candidates in rounds(line):  # one round; with a target, further ones until enough is kept
+            # Ask: only teachers whose terms allow it, every sample once; what a dead run received is taken up first.
+            with line.sole_asker():
+                admissions = admit(line, "ask")
+                adopt_journals(line.root, line.now())
+                await take_up(line, admissions)
+                wanted = plan(line, admissions, candidates)
+                await ask_all_batches(line, wanted, admissions)
 
-        # Judge: every answer gets a verdict, and every rejection its reason.
-        judged = judge(line, wanted)
+            # Judge: every answer gets a verdict, and every rejection its reason.
+            judged = judge(line, wanted)
 
         # Publish: what is kept becomes immutable shards, the manifest last; nothing new, no new version.
         published = publish(line, wanted, judged)
@@ -42,4 +44,4 @@ async def distill(recipe: Recipe, train_student: bool = False) -> Summary:
 
         # Train: a version is handed over, never rows.
         student = await train(published.version, recipe.student) if train_student and recipe.student else None
-        return summarise(line.root, recipe.dataset, line.run_id, wanted.to_ask, published, student)
+        return summarise(line.root, recipe.dataset, line.run_id, published, student, shortfall(line, published.rows))

@@ -73,20 +73,31 @@ async def open_line(recipe: Recipe, flow: str) -> AsyncIterator[Line]:
     here = Settings.from_environment()
     known = load_teachers(here.teacher_folders)
     teachers = tuple(find_teacher(known, name) for name in recipe.shares)
-    root, run_id, now = here.root.create(), str(flow_run.get_id()), datetime.now(UTC)
-    with hold(root, f"dataset-{recipe.dataset}", f"{flow} of {recipe.dataset}", now):
-        simulated = any(teacher.simulated for teacher in teachers)
-        record_start(root, run_id, recipe.dataset, flow, recipe.model_dump_json(), recipe.sha256, simulated, now)
-        progress = Progress(root, recipe.dataset, run_id)
-        state: RunState = "failed"
-        try:
-            with ExitStack() as cluster:
-                yield Line(here, recipe, run_id, teachers, progress, Path.cwd(), cluster)
-            state = "completed"
-        except (asyncio.CancelledError, KeyboardInterrupt, TerminationSignal):
-            state = "cancelled"
-            raise
-        finally:
-            record_end(root, run_id, state, datetime.now(UTC))
-            publish(root)
-            progress.say(stage="done" if state == "completed" else state, state=state)
+    root = here.root.create()
+    with (
+        hold(root, f"dataset-{recipe.dataset}", f"{flow} of {recipe.dataset}", datetime.now(UTC)),
+        recorded(root, recipe, flow, simulated=any(teacher.simulated for teacher in teachers)) as (run_id, progress),
+        ExitStack() as cluster,
+    ):
+        yield Line(here, recipe, run_id, teachers, progress, Path.cwd(), cluster)
+
+
+@contextmanager
+def recorded(root: DataRoot, recipe: Recipe, flow: str, simulated: bool) -> Iterator[tuple[str, Progress]]:
+    """List the flow run as running, with its progress, and say how it ended, however it ends; its id and progress."""
+    run_id = str(flow_run.get_id())
+    record_start(
+        root, run_id, recipe.dataset, flow, recipe.model_dump_json(), recipe.sha256, simulated, datetime.now(UTC)
+    )
+    progress = Progress(root, recipe.dataset, run_id)
+    state: RunState = "failed"
+    try:
+        yield run_id, progress
+        state = "completed"
+    except (asyncio.CancelledError, KeyboardInterrupt, TerminationSignal):
+        state = "cancelled"
+        raise
+    finally:
+        record_end(root, run_id, state, datetime.now(UTC))
+        publish(root)
+        progress.say(stage="done" if state == "completed" else state, state=state)

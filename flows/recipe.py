@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tasks.ask.prompts import PromptSource
 from tasks.ask.sampling import Ask, Budget, Sampling
+from tasks.ask.target import Target
 from tasks.ask.ways import ByBatch, Way
 from tasks.judge.policy import JudgePolicy
 from tasks.publish.publication import Publish
@@ -35,6 +36,8 @@ class Recipe(BaseModel):
     ask_by: Way = "direct"
     """`batch`: by the provider's batch API, where a teacher's entry has one; `tail`: some directly, then by batch."""
     by_batch: ByBatch = ByBatch()
+    target: Target | None = None
+    """Ask in rounds until exactly so many rows are kept; without it, every sample is asked for once."""
     judge: JudgePolicy = JudgePolicy()
     publish: Publish = Publish()
     student: Student | None = None
@@ -52,11 +55,31 @@ class Recipe(BaseModel):
             raise ValueError("a teacher is named twice; use a mapping to give it a larger share")
         return teachers
 
+    @model_validator(mode="after")
+    def _further_samples_are_further(self) -> "Recipe":
+        most = self.target.max_samples_per_prompt if self.target else None
+        if most is not None and most < self.samples_per_prompt:
+            raise ValueError(
+                f"target.max_samples_per_prompt {most} is below samples_per_prompt {self.samples_per_prompt}: "
+                "raise it, or leave it out"
+            )
+        return self
+
     @property
     def shares(self) -> dict[str, float]:
         """Each teacher's share of the samples; they sum to 1."""
         shares = self.teachers if isinstance(self.teachers, dict) else dict.fromkeys(self.teachers, 1.0)
         return {name: share / sum(shares.values()) for name, share in shares.items()}
+
+    @property
+    def most_samples(self) -> int:
+        """Samples of one prompt that may be asked for."""
+        return (self.target.max_samples_per_prompt if self.target else None) or self.samples_per_prompt
+
+    def asks_alike(self, other: "Recipe") -> bool:
+        """Whether both want the same samples in the same order, however many of them."""
+        names = ("prompts", "ask", "teachers", "samples_per_prompt", "sampling", "most_samples")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
 
     @property
     def sha256(self) -> str:

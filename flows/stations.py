@@ -1,16 +1,22 @@
 """Each station's call, with the arguments that come from the line: what `flows/distill.py` would otherwise repeat."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
 
 from flows.line import Line
+from flows.recipe import Recipe
 from tasks.ask.plan import AskPlan, plan_asking
 from tasks.judge.judge import Judged, is_judged, judge_traces
+from tasks.publish.order import Order
 from tasks.publish.publication import Published
-from tasks.publish.publish import publish_version
+from tasks.publish.publish import count_publishable, publish_version
 from tasks.publish.template import choose_form
 from tasks.right.gate import Admission, admit_teachers
 from tasks.right.terms import Purpose
 from tasks.train.student import chat_template, student_facts
+from warehouse.catalog import connect
+from warehouse.layout import DataRoot
 
 
 def admit(line: Line, purpose: Purpose) -> tuple[Admission, ...]:
@@ -20,25 +26,44 @@ def admit(line: Line, purpose: Purpose) -> tuple[Admission, ...]:
     return admit_teachers(line.root, line.teachers, recipe.prompts.license, purpose, facts, line.run_id, line.now())
 
 
-def plan(line: Line, admissions: Sequence[Admission], record: bool = True) -> AskPlan:
+def plan(line: Line, admissions: Sequence[Admission], candidates: int | None = None) -> AskPlan:
     """What is wanted, what is there, and the batches for the rest."""
-    recipe = line.recipe
     line.progress.say(stage="planning", note="reading prompts")
-    return plan_asking(
-        root=line.root,
-        run_id=line.run_id,
+    return plan_recipe(
+        plan_asking, line.root, line.run_id, line.recipe, line.folder, admissions, line.now(), candidates=candidates
+    )
+
+
+def plan_recipe(
+    planning: Callable[..., AskPlan],
+    root: DataRoot,
+    run_id: str,
+    recipe: Recipe,
+    folder: Path,
+    admissions: Sequence[Admission],
+    now: datetime,
+    *,
+    record: bool = True,
+    candidates: int | None = None,
+) -> AskPlan:
+    """Plan a recipe; `planning` is `plan_asking`, or its plain function outside a flow."""
+    return planning(
+        root=root,
+        run_id=run_id,
         dataset=recipe.dataset,
         recipe_sha256=recipe.sha256,
         source=recipe.prompts,
-        folder=line.folder,
+        folder=folder,
         ask=recipe.ask,
         sampling=recipe.sampling,
         samples_per_prompt=recipe.samples_per_prompt,
         shares=recipe.shares,
         admissions=admissions,
         batch_rows=recipe.batch_rows,
-        now=line.now(),
+        now=now,
         record=record,
+        candidates=candidates,
+        most_samples=recipe.most_samples,
     )
 
 
@@ -55,15 +80,27 @@ def judge(line: Line, plan: AskPlan) -> Judged:
 
 def publish(line: Line, plan: AskPlan, judged: Judged) -> Published:
     """A version of what is kept, in the form of reasoning that the student's template keeps."""
-    recipe = line.recipe
     line.progress.say(stage="publishing")
+    published: Published = publish_version(line.root, **vars(_order(line, plan.plan_id, judged.judge_run)))
+    return published
+
+
+def count_towards_target(line: Line) -> int:
+    """How many rows of the current plan a version could hold if there were no target."""
+    with connect(line.root) as warehouse:
+        sql = "select plan_id, judge_run from funnel where dataset = ?"
+        plan_id, judge_run = warehouse.execute(sql, [line.recipe.dataset]).fetchall()[0]
+    return count_publishable(line.root, _order(line, plan_id, judge_run))
+
+
+def _order(line: Line, plan_id: str, judge_run: str) -> Order:
+    recipe = line.recipe
     template = chat_template(recipe.student) if recipe.student else None
-    return publish_version(
-        root=line.root,
+    return Order(
         run_id=line.run_id,
         dataset=recipe.dataset,
-        plan_id=plan.plan_id,
-        judge_run=judged.judge_run,
+        plan_id=plan_id,
+        judge_run=judge_run,
         publish=recipe.publish,
         recipe=recipe.model_dump_json(),
         recipe_sha256=recipe.sha256,

@@ -12,6 +12,7 @@ REASONS = """
     select coalesce(reason, outcome) as reason, count(*) as traces from verdicts
     where dataset = ? and is_current and outcome <> 'kept' group by all order by traces desc, reason
 """
+ASKED = "select count(distinct request_key) from attempts where run_id = ? and batch_id is distinct from 'preflight'"
 SPENT = """
     select coalesce(sum(requests), 0) as requests, coalesce(sum(prompt_tokens + completion_tokens), 0) as tokens,
         case when sum(unpriced) > 0 then null else coalesce(sum(usd), 0) end as usd
@@ -35,6 +36,8 @@ class Summary:
     usd: float | None
     published: Published
     student: StudentDone | None
+    shortfall: str | None = None
+    """Why the version holds fewer rows than the recipe's target; None if there is no target, or it is reached."""
 
     def as_dict(self) -> dict[str, object]:
         """For `--json`."""
@@ -52,10 +55,16 @@ def read_funnel(root: DataRoot, dataset: str) -> tuple[dict[str, int], dict[str,
 
 
 def summarise(
-    root: DataRoot, dataset: str, run_id: str, asked: int, published: Published, student: StudentDone | None
+    root: DataRoot,
+    dataset: str,
+    run_id: str,
+    published: Published,
+    student: StudentDone | None,
+    shortfall: str | None = None,
 ) -> Summary:
     """Read the funnel, the reasons and the spend of a dataset."""
     funnel, reasons = read_funnel(root, dataset)
     with connect(root) as warehouse:
         requests, tokens, usd = warehouse.execute(SPENT, [dataset]).fetchall()[0]
-    return Summary(dataset, run_id, asked, funnel, reasons, requests, tokens, usd, published, student)
+        asked = warehouse.execute(ASKED, [run_id]).fetchall()[0][0]
+    return Summary(dataset, run_id, asked, funnel, reasons, requests, tokens, usd, published, student, shortfall)

@@ -1,14 +1,12 @@
 """A version in, a student run out: its own flow and deployment, started by hand or by a version's event."""
 
-import asyncio
 import json
 from datetime import UTC, datetime
 
 from prefect import flow
-from prefect.exceptions import TerminationSignal
-from prefect.runtime import flow_run
 
 from flows.cluster import ray_cluster
+from flows.line import recorded
 from flows.progress import Progress
 from flows.recipe import parse_recipe
 from flows.settings import Settings
@@ -18,11 +16,10 @@ from tasks.right.terms import Teacher
 from tasks.train.student import Student, StudentDone, student_facts
 from tasks.train.student_runs import finished
 from tasks.train.train_student import train_student
-from warehouse.catalog import connect, publish
+from warehouse.catalog import connect
 from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 from warehouse.manifest import Manifest, load_manifest
-from warehouse.runs import RunState, record_end, record_start
 
 
 @flow(name="train", flow_run_name="{version}", persist_result=False)
@@ -45,26 +42,11 @@ async def train(version: str, student: Student | None = None) -> StudentDone:
         raise BadInput(
             f"the recipe of {manifest.version} names no student: add `student: {{model: tiny}}` to it, or give one here"
         )
-    run_id, now = str(flow_run.get_id()), datetime.now(UTC)
-    progress = Progress(here.root, recipe.dataset, run_id)
-    record_start(
-        here.root, run_id, recipe.dataset, "train", recipe.model_dump_json(), recipe.sha256, manifest.simulated, now
-    )
-    state: RunState = "failed"
-    try:
+    with recorded(here.root, recipe, "train", manifest.simulated) as (run_id, progress):
         # The version's teachers must pass again: a lapsed review or a changed term stops training too.
-        facts = student_facts(wanted)
-        admit_teachers(here.root, teachers_of(here, manifest), recipe.prompts.license, "train", facts, run_id, now)
-        done = train_on_ray(here, run_id, manifest.version, wanted, progress)
-        state = "completed"
-    except (asyncio.CancelledError, KeyboardInterrupt, TerminationSignal):
-        state = "cancelled"
-        raise
-    finally:
-        record_end(here.root, run_id, state, datetime.now(UTC))
-        publish(here.root)
-        progress.say(stage="done" if state == "completed" else state, state=state)
-    return done
+        facts, teachers, now = student_facts(wanted), teachers_of(here, manifest), datetime.now(UTC)
+        admit_teachers(here.root, teachers, recipe.prompts.license, "train", facts, run_id, now)
+        return train_on_ray(here, run_id, manifest.version, wanted, progress)
 
 
 def train_on_ray(here: Settings, run_id: str, version: str, student: Student, progress: Progress) -> StudentDone:

@@ -79,6 +79,8 @@ class Counts:
     """Kept rows left out of train because their question's cluster now reaches into validation."""
     not_admitted: int
     """Kept rows left out because no decision allows publishing them under the terms they were asked with."""
+    over_target: int = 0
+    """Kept rows left out because the recipe's target was reached without them."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 By the referee's count. Every account is drawn by a seed: its rule of charging, its rates, the quantum over which it
 enforces them, its latency and the prompts' max_tokens. Rates are such that one core's worth of asking would do. The
 pool knows the charge rule and the rates, as a registry entry states them, and for the rows marked `unknown` not the
-quantum, which is then half of what is assumed. `used` is what the provider's rule charged of what its rate gave, after a warm-up and before the last
-answers, of the dimension that binds.
+quantum, which is then half of what is assumed. `used` is what the provider's rule charged of what its rate gave, after
+a warm-up and before the last answers, of the dimension that binds.
 
     python bench/ask/budget_used.py --accounts 3 --seed 2026
 """
@@ -149,12 +149,9 @@ def main() -> None:
     rng = random.Random(options.seed)
     known = [Account.drawn(rng, quantum_known=True) for _ in range(options.accounts)]
     accounts = known + [Account.drawn(rng, quantum_known=False) for _ in range(-(-options.accounts // 2))]
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}\n"
-    )
-    print(
-        "| charge | rows/s allowed | binds | quantum s | latency s | workers | rows | used | 429s after warm-up | in all |"
-    )
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(f"{machine}, load {os.getloadavg()[0]:.1f}\n")
+    print("| charge | rows/s | binds | quantum s | latency s | workers | rows | used | 429s after warm-up | in all |")
     print("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         ray.init(

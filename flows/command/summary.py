@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.command import shown
+from flows.command.plan_view import lines
 from flows.command.view import duration
 from flows.forecast import Forecast
 from flows.settings import Settings
@@ -22,6 +23,7 @@ from tasks.train.student import StudentDone
 ASKING = ("wanted", "reused", "answered", "failed", "maybe_paid", "not_asked")
 JUDGING = ("kept", "rejected", "undecided", "quarantined")
 QUIET_AT_ZERO = {"reused", "failed", "maybe_paid", "not_asked", "undecided", "quarantined"}
+OVER_TARGET = "  not published, over target"
 
 
 def funnel_table(funnel: dict[str, int], reasons: dict[str, int]) -> RenderableType:
@@ -33,6 +35,8 @@ def funnel_table(funnel: dict[str, int], reasons: dict[str, int]) -> RenderableT
         count = funnel.get(name, 0)
         if count or name not in QUIET_AT_ZERO:
             table.add_row(Text(name, style="bold" if name in ("wanted", "kept") else ""), f"{count:,}")
+        if name == "kept" and funnel.get("over_target"):
+            table.add_row(Text(OVER_TARGET, style="dim"), Text(f"{funnel['over_target']:,}", style="dim"))
         if name == "rejected":
             for reason, traces in reasons.items():
                 table.add_row(Text(f"  {reason}", style="dim"), Text(f"{traces:,}", style="dim"))
@@ -80,6 +84,7 @@ def print_run(
         Text(),
         version_line(summary.published),
     ]
+    parts += [Text(f"short of the target, {summary.shortfall}", style="yellow")] if summary.shortfall else []
     if summary.student:
         done = "" if summary.student.is_new else "  trained before, so not again"
         parts += [Text(), Text.assemble(("student ", "bold"), summary.student.student_run_id, (done, "dim"))]
@@ -139,7 +144,7 @@ def print_forecast(forecast: Forecast, as_json: bool) -> None:
         shown.out().print_json(json.dumps(asdict(forecast), default=str))
         return
     table = Table.grid(padding=(0, 2))
-    for name, value in forecast.lines():
+    for name, value in lines(forecast):
         table.add_row(Text(name, style="bold"), value)
     shown.out().print(
         Panel(table, title=f"plan of {forecast.dataset}", title_align="left", width=min(100, shown.out().width))

@@ -72,6 +72,21 @@ def figures(status: Status) -> str:
     return " · ".join(parts)
 
 
+def outlook(status: Status) -> str:
+    """One line while asking: what it will come to in all, and whether the rows or a budget end it first."""
+    if status["stage"] != "asking" or status.get("projected_tokens") is None:
+        return ""
+    usd = status.get("projected_usd")
+    money = "price unknown" if usd is None else f"${usd:,.2f}"
+    parts = [f"in all about {status['projected_tokens']:,.0f} tokens, {money}"]
+    ends, left = status.get("ends_first"), status.get("samples_left")
+    if ends == "rows":
+        parts.append("every row fits")
+    elif ends:
+        parts.append(f"{ends} ends first, after about {left:,} more samples")
+    return " · ".join(parts)
+
+
 def render(status: Status | None, title: str) -> RenderableType:
     """A panel for one run; an empty one before the run has written its first status."""
     if status is None:
@@ -85,7 +100,8 @@ def render(status: Status | None, title: str) -> RenderableType:
         if stage != "done"
         else Text("done", "bold")
     )
-    return Panel(Group(head, table, Text(figures(status), style="dim")), title=title, title_align="left", width=96)
+    said = [Text(text, style="dim") for text in (figures(status), outlook(status)) if text]
+    return Panel(Group(head, table, *said), title=title, title_align="left", width=96)
 
 
 class LiveView:

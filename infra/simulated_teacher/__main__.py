@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="JSON",
-        help='switches in mid-run, such as {"after_requests": 100, "rpm": 60}; may be given several times',
+        help='{"after_requests": 100, "rpm": 60}, or after_first, after_seconds; may be given several times',
     )
     group = found.add_argument_group("switches")
     for name, switch in SWITCHES.items():

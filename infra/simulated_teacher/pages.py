@@ -130,7 +130,7 @@ def metrics(chat: Chat, clock: Clock, request: Request) -> Response:
     batch = chat.batch
     # Without a batch model every request in flight is being worked on.
     running = batch.running if batch.running or batch.waiting else chat.limits.in_flight
-    label = f'{{model_name="{chat.switches.model}"}}'
+    label = f'{{engine="0",model_name="{chat.switches.model}"}}'
     lines = []
     for name, value in zip(names, (running, batch.waiting, batch.cache_used()), strict=True):
         lines += [f"# TYPE {name} gauge", f"{name}{label} {float(value)}"]

@@ -53,9 +53,11 @@ class Seen:
         return {name: getattr(self, name) for name in names + more}
 
     def payments(self) -> dict[str, object]:
-        """Each answer was paid; `deliveries` says, in their order, which of them reached a connected client."""
+        """Each answer was paid; `deliveries` says, in their order, which of them reached a connected client. Tokens are
+        those of all answers together."""
         names = ("question", "client_request_id", "received", "answered", "deliveries", "answered_beyond_need")
-        return {**{name: getattr(self, name) for name in names}, "attempt_faults": self.attempt_faults}
+        more = ("prompt_tokens", "completion_tokens", "attempt_faults")
+        return {name: getattr(self, name) for name in names + more}
 
     def truth(self) -> dict[str, object]:
         names = ("question", "client_request_id", "prompt", "kind", "right_answer", "given_answer", "planted")
@@ -188,7 +190,7 @@ class Referee:
     def report(self) -> dict[str, Any]:
         """The counts as JSON. `answered_again`: questions answered more than once; `answers_beyond_need`:
         answers
-        given again although an earlier one had no lower max_tokens."""
+        given again although an earlier one had no lower max_tokens; `breaks`: see /referee/breaks."""
         names = (
             "requests",
             "answered",
@@ -206,6 +208,7 @@ class Referee:
             "refused_429": {**dict.fromkeys(ALWAYS_COUNTED, 0), **self.refused},
             "refused_503": dict(self.refused_503),
             "questions": len(self.questions),
+            "breaks": len(self.timeline.breaks),
             "max_in_flight": self.max_in_flight,
             "most_in_60s": dict(zip(WINDOW_COUNTS, self.minute.most, strict=True)),
             "faults": dict(self.faults),

@@ -1,7 +1,7 @@
 """What a data root has been billed, as it is written down: the ledger, the journals that are not in it yet, and what
 is out at providers as batches."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tasks.ask.journal import SUFFIX, owned, read_frames
 from tasks.ask.segment import EPOCH, Segment, SegmentHeader, billed, read_segment
-from tasks.ask.spend import Amount, Billed, Rates
+from tasks.ask.spend import Amount, Billed, Rates, RunBudget
 from tasks.ask.submissions import submissions
 from warehouse.catalog import connect
 from warehouse.layout import DataRoot
@@ -100,9 +100,19 @@ def count_billed(
     return Counted(tally.billed, (at_first - asking) | (listed - ended.keys() - out.keys()), tuple(strangers))
 
 
-def spent_so_far(root: DataRoot, dataset: str) -> Amount:
+def in_the_way(counted: Counted, budget: RunBudget, open_runs: Container[str] = ()) -> tuple[SegmentHeader, ...]:
+    """Workers of no open run that may still spend under a ceiling of this one: its room is not known yet."""
+    return tuple(one for one in counted.strangers if one.run_id not in open_runs and _shares(one, budget))
+
+
+def _shares(worker: SegmentHeader, budget: RunBudget) -> bool:
+    account = budget.accounts.get(worker.account)
+    return (account is not None and account.is_set) or (worker.dataset == budget.dataset and budget.ceiling.is_set)
+
+
+def spent_so_far(root: DataRoot, dataset: str, rates: Mapping[str, Rates] | None = None) -> Amount:
     """What a dataset has been billed, over all its runs; what is unknown counts at its worst."""
-    return count_billed(root, {}).billed.datasets.get(dataset, Amount())
+    return count_billed(root, rates or {}).billed.datasets.get(dataset, Amount())
 
 
 def _header(path: Path) -> SegmentHeader | None:

@@ -186,8 +186,8 @@ class Book:
         purse, ceiling = self._accounts.get(account, Purse()), self._ceilings.get(account, AccountCeiling())
         name = f"the budget of account {account}"
         return (
-            Standing(name, ceiling.ever, purse.spent, purse.held),
-            Standing(f"{name} for {self._today}", ceiling.daily, purse.spent_today, purse.held),
+            Standing(name, ceiling.ever, purse.spent, purse.held, account),
+            Standing(f"{name} for {self._today}", ceiling.daily, purse.spent_today, purse.held, account),
         )
 
     def _renew_ceilings(self) -> None:

@@ -41,7 +41,16 @@ def header_limits(
         if limit is not None:
             meter = names.daily if names.daily and (limit.reset_s or 0.0) > _MINUTE_S else names.meter
             found[meter] = _stricter(found[meter], limit) if meter in found else limit
+    if _tells_again(found):
+        del found["tokens"]
     return found
+
+
+def _tells_again(found: Mapping[MeterName, HeaderLimit]) -> bool:
+    """Anthropic's `tokens` are those of the most restrictive limit in effect (its page on rate limits, 2026-11): where
+    that is the limit on input or on output, it is no limit on both together."""
+    apart = [found[meter].limit for meter in ("input_tokens", "output_tokens") if meter in found]
+    return "tokens" in found and found["tokens"].limit in apart
 
 
 def _limit(headers: Mapping[str, str], names: HeaderNames, received_at: datetime) -> HeaderLimit | None:

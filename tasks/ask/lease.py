@@ -27,6 +27,10 @@ STALE_S = SILENT_S
 then."""
 AHEAD = 256
 """Rows funded ahead of their turn; at 0.2 s an exchange it allows over 1,000 requests/s a worker."""
+LEAD_S = 0.15
+"""Before its time a row is taken, so that its intent is durable by then; an fsync takes up to 50 ms on a busy disk."""
+PATIENT = 3
+"""Times that a row waits for its turn again because its intent was late."""
 FEWEST_WANTS = 16
 """Requests that permission is asked for at once, at least; more where more were granted or more slots are free."""
 
@@ -50,6 +54,8 @@ class Row:
     """What it may cost at most."""
     tries: int = 0
     """Requests of it that did not go through in this batch and count as tries."""
+    held_up: int = 0
+    """Times that it was too late when its intent was durable."""
 
     def again(self, counted: bool) -> "Row":
         return replace(self, tries=self.tries + counted)
@@ -66,7 +72,9 @@ class Permit:
     is_metered: bool
 
     def is_late(self, now: float) -> bool:
-        return self.is_metered and now > self.due + LATE_S
+        """Too late to be sent: it would bunch up with what is punctual. A row that a slow disk has held up again and
+        again goes all the same."""
+        return self.is_metered and now > self.due + LATE_S and self.row.held_up < PATIENT
 
 
 class Lease:
@@ -114,23 +122,26 @@ class Lease:
         return not (self.waiting or self._reserving or self._funded or self._ready or self.in_flight)
 
     def take(self) -> Permit | None:
-        """A row that may be sent now, which then has a slot; None if there is none."""
+        """A row whose time is near, which then has a slot; None if there is none."""
         self._return_late()
-        if not self._ready or self.in_flight >= self._slots or self.next_due_s() or not self.may_send():
+        if not self._ready or self.in_flight >= self._slots or self.next_take_s() or not self._is_open():
             return None
         self.in_flight += 1
         return self._ready.popleft()
 
-    def next_due_s(self) -> float:
-        """Seconds until the next row may be sent; 0 if one may now, or none is ready."""
-        return max(0.0, self._ready[0].due - self._clock()) if self._ready else 0.0
+    def next_take_s(self) -> float:
+        """Seconds until the next row may be taken; 0 if one may now, or none is ready."""
+        return max(0.0, self._ready[0].due - LEAD_S - self._clock()) if self._ready else 0.0
 
-    def may_send(self) -> bool:
-        """Whether nothing has come up since that forbids it; asked again once the intent is durable.
+    def due_in_s(self, permit: Permit) -> float:
+        """Seconds until it may be sent."""
+        return max(0.0, permit.due - self._clock())
 
-        A send may become late while its intent is being made durable: else a slow disk would never let one be
-        sent.
-        """
+    def may_send(self, permit: Permit) -> bool:
+        """Whether it is not too late, and nothing has come up since that forbids it; asked just before sending."""
+        return self._is_open() and not permit.is_late(self._clock())
+
+    def _is_open(self) -> bool:
         now = self._clock()
         held_until = max(self._hold_until, self._own_hold_until)
         return self.stop is None and now >= held_until and now - self._heard_at <= STALE_S
@@ -138,7 +149,8 @@ class Lease:
     def give_back(self, permit: Permit) -> None:
         """A row that was taken and not sent: its slot, its permission and its money come back."""
         self.in_flight -= 1
-        self._ready.appendleft(permit)
+        late = permit.is_late(self._clock())
+        self._ready.appendleft(replace(permit, row=replace(permit.row, held_up=permit.row.held_up + late)))
 
     def finish(self, permit: Permit, cost: Amount) -> None:
         """A request is over, and cost this much of the worst that was reserved."""

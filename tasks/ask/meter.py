@@ -19,14 +19,16 @@ HORIZON_S = 0.25
 """How far ahead sends are planned; a worker exchanges at least every 0.2 s, so no budget is idle in between."""
 LATE_S = 0.25
 """A planned send that is later than this is given back: what is late bunches up with what is punctual."""
-JITTER_S = 0.05
-"""Between the worker's clock and the provider's, for one request after another."""
+JITTER_S = 0.45
+"""What a stalled process or a busy network may add between one request and the next."""
+MOST_BURST_S = 1.0
+"""More is not saved up even where a provider's quantum would allow it: pacing needs no more."""
 DAY_S = 86_400.0
 
 
 def burst_that_fits(quantum_s: float) -> float:
     """Seconds of rate that may be saved up where a provider counts over `quantum_s`: what lateness leaves of it."""
-    return max(0.0, quantum_s - LATE_S - JITTER_S)
+    return min(MOST_BURST_S, max(0.0, quantum_s - LATE_S - JITTER_S))
 
 
 @dataclass
@@ -139,8 +141,10 @@ class Meters:
                 meter.empty(until)
 
     def give_back(self, costs: Cost) -> None:
+        """Unused permission comes back, as far as it may be saved up."""
         for name, meter in self._meters.items():
             meter.spend(-costs.on(name))
+            meter.level = min(meter.level, meter.rate(self.scale) * meter.burst_s)
 
     def plan(self, costs: Sequence[Cost], now: float) -> list[float]:
         """When each of these may be sent, in their order, as far as the horizon reaches; they are charged."""

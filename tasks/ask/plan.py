@@ -67,7 +67,7 @@ class AskPlan:
     repeated: int
     """Rows of the source that repeat one of them."""
     wanted: int
-    """Samples: prompts x samples_per_prompt."""
+    """Samples: prompts x samples_per_prompt, or fewer candidates for a target."""
     reused: int
     """Answered before, for another dataset."""
     answered: int
@@ -110,18 +110,24 @@ def plan_asking(
     batch_rows: int,
     now: datetime,
     record: bool = True,
+    candidates: int | None = None,
+    most_samples: int | None = None,
 ) -> AskPlan:
     """Read and check every prompt, decide what is to be asked, and write its batch files to scratch.
 
     `folder` is the recipe's, where relative sources start. Parts and the plan are committed before anything
-    is asked; with `record=False` no part, plan or batch is written: it only counts.
+    is asked; with `record=False` no part, plan or batch is written: it only counts. With `candidates` the plan
+    wants only so many samples, the first in plan order: all prompts with `samples_per_prompt`, then further ones
+    of each up to `most_samples`.
 
     Raises:
         BadInput: a prompt, the source, or a share that cannot be used; nothing was written.
         RunFailed: the disk is full.
     """
     teachers = {admission.teacher.name: admission.teacher for admission in admissions}
-    wanted = Wanted(dataset, ask, sampling, samples_per_prompt, _checked(shares, teachers), teachers)
+    wanted = Wanted(
+        dataset, ask, sampling, samples_per_prompt, _checked(shares, teachers), teachers, candidates, most_samples
+    )
     with _scratch(root, run_id) as scratch:
         file = write_prompt_file(read_prompts(source, folder), scratch / "prompts.parquet")
         _ensure_warehouse(root, now)
@@ -171,9 +177,7 @@ def _ensure_warehouse(root: DataRoot, now: datetime) -> None:
 
 
 def _plan_rows(samples: Samples) -> Iterator[pa.RecordBatch]:
-    return samples.stream(
-        "select request_key, prompt_id, sample_index, teacher from decided order by ordinal, sample_index"
-    )
+    return samples.stream("select request_key, prompt_id, sample_index, teacher from decided order by place")
 
 
 def _plan_id(samples: Samples, wanted: Wanted) -> str:
@@ -259,13 +263,14 @@ def _teacher_plan(samples: Samples, teacher: Teacher, forecast: Forecast, sampli
         worst_tokens=forecast.prompt_tokens_bound + most,
         estimated_usd=usd(teacher, forecast.prompt_tokens, completion),
         worst_usd=usd(teacher, forecast.prompt_tokens_bound, most),
-        estimated_s=_seconds(teacher, forecast.requests, tokens),
+        estimated_s=_seconds(teacher, forecast.requests, forecast.prompt_tokens + most),
         longest_prompt=forecast.longest_prompt,
     )
 
 
-def _seconds(teacher: Teacher, requests: int, tokens: int) -> float | None:
-    rates = ((requests, teacher.quota.requests_per_minute), (tokens, teacher.quota.tokens_per_minute))
+def _seconds(teacher: Teacher, requests: int, charged_tokens: int) -> float | None:
+    """The slowest of the stated rates; tokens as a worker charges them, `max_tokens` in full."""
+    rates = ((requests, teacher.quota.requests_per_minute), (charged_tokens, teacher.quota.tokens_per_minute))
     return max((60.0 * amount / limit for amount, limit in rates if limit), default=None)
 
 

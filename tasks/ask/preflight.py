@@ -1,12 +1,15 @@
 """Ask a teacher one tiny question before a run asks it thousands."""
 
+import time
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.ask.call import TeacherCall
 from tasks.ask.probe import (
     PROBE_QUESTION,
     PROBE_TOKENS,
@@ -17,11 +20,14 @@ from tasks.ask.probe import (
     read_models,
     summary,
 )
-from tasks.ask.render import canonical, request
+from tasks.ask.probe_record import ProbeRecord
+from tasks.ask.render import canonical, request, request_key
 from tasks.ask.reply import Reply, read_reply
 from tasks.ask.sampling import Sampling
+from tasks.ask.spend import Amount, RunBudget
+from tasks.ask.tokens import bound_prompt_tokens
 from tasks.right.terms import Teacher
-from warehouse.errors import BadInput
+from warehouse.errors import BadInput, Busy
 
 __all__ = ["Preflight", "preflight"]
 
@@ -32,27 +38,32 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _UNUSED = datetime.fromtimestamp(0, UTC)  # dates a Retry-After, which a probe does not obey
 
 
-@task(name="preflight", task_run_name="preflight {teacher.name}", cache_policy=NO_CACHE)
+@task(name="preflight", task_run_name="preflight {call.teacher.name}", cache_policy=NO_CACHE)
 async def preflight(
-    teacher: Teacher,
-    api_key: str | None,
+    call: TeacherCall,
     sampling: Sampling,
-    ask_probe: bool,
+    budget: RunBudget,
+    now: datetime,
+    ask_probe: bool = True,
     longest_prompt: int = 0,
     transport: httpx.AsyncBaseTransport | None = None,
     timeout_s: float = 60.0,
+    wait_s: float = 30.0,
 ) -> Preflight:
     """Check that a teacher can be reached, lets us in, serves the model, fits the context and shows its
     reasoning.
 
-    One `GET /models` and one chat request with the recipe's own sampling fields; the answer is thrown away.
-    The request has a cap of PROBE_TOKENS where the list of models states the context, else the recipe's own
-    cap, because then only the server can say whether that fits; the answer is one word either way. With
-    `ask_probe` false (nothing is to be asked) nothing is sent.
+    One `GET /models` and one chat request with the recipe's own sampling fields. The answer is no trace, but the
+    request is a row of the ledger (batch `preflight`) and counts under every ceiling: where it does not fit, or a
+    run spends from the same data root for longer than `wait_s`, it is not made. The request has a cap of
+    PROBE_TOKENS where the list of models states the context, else the recipe's own cap, because then only the
+    server can say whether that fits; the answer is one word either way. With `ask_probe` false (nothing is to be
+    asked) nothing is sent.
 
     Raises:
         BadInput: one line for the first thing that would spoil the run.
     """
+    teacher, api_key = call.teacher, call.api_key
     if not ask_probe:
         return Preflight(teacher.name, asked=False)
     local = urlsplit(teacher.base_url).hostname in LOOPBACK
@@ -64,7 +75,14 @@ async def preflight(
         models = read_models(listed.content) if listed.status_code == 200 else ()
         context = check_models(teacher, models, sampling, longest_prompt)
         cap = sampling.max_tokens if context is None else min(PROBE_TOKENS, sampling.max_tokens)
-        status, reply = await _probe(client, teacher, sampling.model_copy(update={"max_tokens": cap}))
+        try:
+            async with ProbeRecord(call, budget, now, wait_s) as record:
+                probed = await _probe(client, call, sampling.model_copy(update={"max_tokens": cap}), record)
+        except Busy as busy:
+            return Preflight(teacher.name, False, context, undecided=f"no probe: {busy}")
+    if probed is None:
+        return Preflight(teacher.name, False, context, undecided="no probe: it does not fit what is left of a budget")
+    status, reply = probed
     check_access(teacher, status, api_key)
     check_reply(teacher, status, reply)
     return summary(teacher, context, reply)
@@ -84,27 +102,41 @@ async def _list_models(client: httpx.AsyncClient, teacher: Teacher) -> httpx.Res
         return httpx.Response(503)  # it listens, and this reply got lost: the probe will tell
 
 
-async def _probe(client: httpx.AsyncClient, teacher: Teacher, sampling: Sampling) -> tuple[int, Reply]:
-    """Status and reply of the chat request; 0 where no response came."""
-    body = canonical(request([{"role": "user", "content": PROBE_QUESTION}], sampling, teacher.model, 0))
-    status, reply = 0, Reply("connection")
+async def _probe(
+    client: httpx.AsyncClient, call: TeacherCall, sampling: Sampling, record: ProbeRecord
+) -> tuple[int, Reply] | None:
+    """Status and reply of the chat request, 0 where no response came; None where no budget is left for it."""
+    messages = [{"role": "user", "content": PROBE_QUESTION}]
+    prompt = bound_prompt_tokens(messages)
+    usd = call.rates.usd(prompt, sampling.max_tokens) if call.rates else 0.0
+    worst = Amount(1, prompt + sampling.max_tokens, usd)
+    probed: tuple[int, Reply] | None = None
     for _ in range(TRIES):
-        status, reply = await _send(client, teacher, body)
-        if reply.outcome not in ("connection", "overloaded", "malformed"):
+        if not record.fits(worst):
+            return probed
+        probed = await _send(client, call.teacher, request(messages, sampling, call.teacher.model, 0), worst, record)
+        if probed[1].outcome not in ("connection", "overloaded", "malformed"):
             break
-    return status, reply
+    return probed
 
 
-async def _send(client: httpx.AsyncClient, teacher: Teacher, body: bytes) -> tuple[int, Reply]:
+async def _send(
+    client: httpx.AsyncClient, teacher: Teacher, body: dict[str, Any], worst: Amount, record: ProbeRecord
+) -> tuple[int, Reply]:
     headers = {"content-type": "application/json", "x-client-request-id": "preflight"}
+    key = request_key(teacher.model, teacher.revision, teacher.route, body, 0)
+    await record.sent(key, int(body["max_tokens"]), worst)
+    began = time.monotonic()
     try:
-        response = await client.post(_url(teacher, "chat/completions"), content=body, headers=headers)
-    except httpx.TimeoutException as error:
-        return 0, Reply("timeout", error=f"no reply in time ({_cause(error)})")
+        response = await client.post(_url(teacher, "chat/completions"), content=canonical(body), headers=headers)
     except httpx.HTTPError as error:
+        await record.lost(error)
+        if isinstance(error, httpx.TimeoutException):
+            return 0, Reply("timeout", error=f"no reply in time ({_cause(error)})")
         return 0, Reply("connection", error=f"the connection broke ({_cause(error)})")
-    status, headers = response.status_code, _lowered(response)
-    return status, read_reply(status, headers, response.content, _UNUSED, teacher.provider)
+    reply = read_reply(response.status_code, _lowered(response), response.content, _UNUSED, teacher.provider)
+    await record.received(response, reply, worst, time.monotonic() - began)
+    return response.status_code, reply
 
 
 def _lowered(response: httpx.Response) -> dict[str, str]:

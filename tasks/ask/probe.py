@@ -26,12 +26,12 @@ LISTED = 5
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was learned of a teacher before a run. The probe's answer is no row: it is neither stored nor
-    judged."""
+    """What was learned of a teacher before a run. The probe is a row of the ledger; its answer is no trace, and
+    is not judged."""
 
     teacher: str
     asked: bool
-    """False: nothing is to be asked, so nothing was sent."""
+    """False: nothing is to be asked, or no budget is free for a probe, so none was sent."""
     context_tokens: int | None = None
     """Of the model, where the server says so."""
     served_model: str | None = None

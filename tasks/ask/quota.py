@@ -252,7 +252,7 @@ class Pool:
     def _note_failure(self, run: RunState, failure: Failure, now: float) -> None:
         sent_at = now - failure.age_s
         if failure.outcome == "unauthorised":
-            self._fail(run, f"unauthorised ({failure.error}): check the key and the account")
+            self._fail(run, f"unauthorised ({failure.error}): check the key, the account and the model")
         elif failure.outcome == "rejected":
             run.rejected += 1
             if not run.answers and run.rejected >= REJECTED_AT_FIRST:

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from tasks.ask.spend import Ceiling
+
 PLACEHOLDER = "{prompt}"
 OURS = frozenset(
     ["model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop"]
@@ -119,3 +121,8 @@ class Budget(BaseModel):
     tokens: int | None = Field(None, ge=1, description="Prompt and completion tokens together.")
     requests: int | None = Field(None, ge=1, description="HTTP requests, failed ones too.")
     usd: float | None = Field(None, gt=0, description="US dollars; needs teachers with a known price.")
+
+    @property
+    def ceiling(self) -> Ceiling:
+        """As the book knows it."""
+        return Ceiling(self.requests, self.tokens, self.usd)

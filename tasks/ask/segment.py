@@ -23,6 +23,8 @@ from warehouse.records import ATTEMPTS, IDENTITY, TRACES, AttemptState, DataFile
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BEST_FIRST: tuple[AttemptState, ...] = ("paid", "maybe_paid", "failed")
+PREFLIGHT = "preflight"
+"""The batch of probes: billed like any other, and their answers are no traces."""
 IN_FLIGHT = "no answer had been journaled when its worker ended"
 
 
@@ -137,7 +139,7 @@ def read_segment(path: Path) -> Segment | None:
         if attempt is None:
             continue
         attempts.append(attempt)
-        if reply is not None and _is_kept(reply):
+        if reply is not None and _is_kept(reply) and header.batch_id != PREFLIGHT:
             traces.append(_trace(attempt, reply))
     return Segment(header, tuple(attempts), tuple(traces))
 

@@ -169,6 +169,8 @@ class Standing:
     spent: Amount
     held: Amount
     """Reserved at worst cases, and not settled."""
+    account: str | None = None
+    """That it is of; None: the dataset's."""
 
     @property
     def room(self) -> Ceiling:

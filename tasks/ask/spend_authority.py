@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from tasks.ask.book import Book
-from tasks.ask.segment import SegmentHeader
 from tasks.ask.spend import Amount, Reserve, RunBudget, SpendReport, Standing
 from warehouse.errors import Busy
 from warehouse.layout import DataRoot
@@ -88,21 +87,23 @@ class SpendAuthority:
         return None
 
     async def _open(self, budget: RunBudget) -> str | None:
-        from tasks.ask.billed import count_billed  # and with it DuckDB, which workers import this module without
+        from tasks.ask.billed import (
+            count_billed,
+            in_the_way,
+        )  # and with it DuckDB, which workers import this module without
 
         deadline = time.monotonic() + self._wait_s
         while True:
             self._seen = time.monotonic()
             counted = await asyncio.to_thread(count_billed, self._root, budget.rates, lambda: self._book.workers)
-            strangers = [worker for worker in counted.strangers if worker.run_id not in self._book.runs]
-            in_the_way = [worker for worker in strangers if _shares(worker, budget)]
-            if not in_the_way:
+            workers = in_the_way(counted, budget, self._book.runs)
+            if not workers:
                 self._book.rebase(counted.billed, counted.gone, self._now().date())
                 self._book.open_run(budget)
                 return None
             if time.monotonic() >= deadline:
                 return (
-                    f"a worker of run {in_the_way[0].run_id} (dataset {in_the_way[0].dataset}) still asks after "
+                    f"a worker of run {workers[0].run_id} (dataset {workers[0].dataset}) still asks after "
                     f"{self._wait_s:g} s, and may spend what its ended run had reserved: stop it, and run again"
                 )
             await asyncio.sleep(POLL_S)
@@ -118,9 +119,3 @@ class SpendAuthority:
         """From here on others may spend, so what is known is out of date: the next run counts again."""
         self._lock.close()
         self._book, self._watching = Book(), None
-
-
-def _shares(worker: SegmentHeader, budget: RunBudget) -> bool:
-    """Whether what a worker spends counts under a ceiling of the run."""
-    account = budget.accounts.get(worker.account)
-    return (account is not None and account.is_set) or (worker.dataset == budget.dataset and budget.ceiling.is_set)

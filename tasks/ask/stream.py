@@ -28,6 +28,8 @@ class Assembled:
     """The server said that it cannot go on: an `error` in its midst, or the finish reason `error` (OpenRouter)."""
     readable: bool = True
     """Every event that arrived whole was JSON."""
+    _texts: dict[str, list[str]] = field(default_factory=dict)
+    """Joined at the end: a trace may have a hundred thousand pieces."""
 
     @property
     def begun(self) -> bool:
@@ -51,19 +53,39 @@ class Assembled:
         if isinstance(usage := _usage(chunk), dict):
             self.document["usage"] = usage
         self._add_error(chunk)
-        for choice in chunk.get("choices") or ():
+        choices = chunk.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and choice.get("index", 0) == 0:
                 self._add_choice(choice)
+
+    def finish(self) -> None:
+        """All chunks have been taken in."""
+        for name, pieces in self._texts.items():
+            self._choice["message"][name] = "".join(pieces)
 
     def _add_choice(self, choice: Mapping[str, Any]) -> None:
         whole = self._choice
         if isinstance(delta := choice.get("delta"), dict):
-            _merge(whole["message"], delta)
+            self._merge(whole["message"], delta)
         self._add_error(choice)
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
             whole["finish_reason"] = reason
             self.done, self.failed = True, self.failed or reason == "error"
+
+    def _merge(self, message: dict[str, Any], delta: Mapping[str, Any]) -> None:
+        for name, value in delta.items():
+            if name in TEXTS and isinstance(value, str):
+                self._texts.setdefault(name, []).append(value)
+            elif name in TEXTS and isinstance(value, list):
+                parts = (part.get("text") for part in value if isinstance(part, dict))
+                self._texts.setdefault(name, []).extend(part for part in parts if isinstance(part, str))
+            elif isinstance(value, list):
+                known = message[name] if isinstance(message.get(name), list) else []
+                message[name] = known
+                _merge_calls(known, value) if name == "tool_calls" else known.extend(value)
+            elif value is not None or name not in message:
+                message[name] = value
 
     def _add_error(self, place: Mapping[str, Any]) -> None:
         if isinstance(place.get("error"), dict):
@@ -90,6 +112,7 @@ def assemble(body: bytes) -> Assembled:
             continue
         if isinstance(chunk, dict):
             assembled.add(chunk)
+    assembled.finish()
     return assembled
 
 
@@ -118,18 +141,6 @@ def _usage(chunk: Mapping[str, Any]) -> object:
     return inner.get("usage") if isinstance(inner, dict) else None
 
 
-def _merge(message: dict[str, Any], delta: Mapping[str, Any]) -> None:
-    for name, value in delta.items():
-        if name in TEXTS and isinstance(value, str):
-            message[name] = (message.get(name) or "") + value
-        elif name == "tool_calls" and isinstance(value, list):
-            _merge_calls(message.setdefault(name, []), value)
-        elif isinstance(value, list):
-            message[name] = [*(message.get(name) or ()), *value]
-        elif value is not None or name not in message:
-            message[name] = value
-
-
 def _merge_calls(calls: list[dict[str, Any]], pieces: list[Any]) -> None:
     """Calls of tools come in pieces too; `index` says of which one, and the arguments are text."""
     for piece in pieces:
@@ -139,6 +150,6 @@ def _merge_calls(calls: list[dict[str, Any]], pieces: list[Any]) -> None:
         if call is None:
             calls.append(dict(piece))
             continue
-        function, more = call.setdefault("function", {}), piece.get("function")
-        if isinstance(more, dict) and isinstance(more.get("arguments"), str):
-            function["arguments"] = function.get("arguments", "") + more["arguments"]
+        function, more = call.get("function"), piece.get("function")
+        if isinstance(function, dict) and isinstance(more, dict) and isinstance(more.get("arguments"), str):
+            function["arguments"] = f"{function.get('arguments') or ''}{more['arguments']}"

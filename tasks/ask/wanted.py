@@ -4,10 +4,10 @@ The anti-join runs in DuckDB, in a private database in memory over the published
 the run's scratch folder: what is held here is a batch of rows and two masks of one byte a prompt.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -38,6 +38,7 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("rank", pa.int32()),
     ("teacher", pa.string()),
     ("request_key", pa.string()),
+    ("place", pa.int64()),  # in plan order, the same for every teacher that a sample might be asked of
 ]
 CANDIDATES = pa.schema(_COLUMNS)
 
@@ -53,10 +54,22 @@ class Wanted:
     shares: Mapping[str, float]
     teachers: Mapping[str, Teacher]
     """By name; those of `shares`, admitted."""
+    candidates: int | None = None
+    """Only so many samples, the first in plan order; None: all of `samples_per_prompt`, and no further ones."""
+    most_samples: int | None = None
+    """With `candidates`: samples of a prompt at most, the further ones after all of `samples_per_prompt`."""
+
+    @property
+    def passes(self) -> Iterator[range]:
+        """Sample indices, one range for each time that the plan goes through the prompts."""
+        yield range(self.samples_per_prompt)
+        if self.candidates is not None:
+            further = range(self.samples_per_prompt, self.most_samples or self.samples_per_prompt)
+            yield from (range(index, index + 1) for index in further)
 
 
 def write_candidates(file: PromptFile, mask: Mask, wanted: Wanted, path: Path) -> None:
-    """One row for each sample and each teacher that might be asked for it, in the order of the prompts."""
+    """One row for each sample and each teacher that might be asked for it, in plan order."""
     stream = _candidates(file, mask, wanted)
     with pq.ParquetWriter(path, CANDIDATES, compression="zstd") as writer:
         while rows := list(islice(stream, STREAM_ROWS)):
@@ -66,14 +79,25 @@ def write_candidates(file: PromptFile, mask: Mask, wanted: Wanted, path: Path) -
 
 
 def _candidates(file: PromptFile, mask: Mask, wanted: Wanted) -> Iterator[tuple[Any, ...]]:
-    for ordinal, row in rows_of(file, mask, ["prompt_id", "messages"]):
+    for place, (ordinal, row, index) in zip(_places(wanted), _samples(file, mask, wanted), strict=False):
         messages = render_messages(row["messages"], wanted.ask)
-        for index in range(wanted.samples_per_prompt):
-            for rank, name in enumerate(rank_teachers(wanted.shares, row["prompt_id"], index)):
-                teacher = wanted.teachers[name]
-                body = request(messages, wanted.sampling, teacher.model, index)
-                key = request_key(teacher.model, teacher.revision, teacher.route, body, index)
-                yield ordinal, row["prompt_id"], index, rank, name, key
+        for rank, name in enumerate(rank_teachers(wanted.shares, row["prompt_id"], index)):
+            teacher = wanted.teachers[name]
+            body = request(messages, wanted.sampling, teacher.model, index)
+            key = request_key(teacher.model, teacher.revision, teacher.route, body, index)
+            yield ordinal, row["prompt_id"], index, rank, name, key, place
+
+
+def _places(wanted: Wanted) -> Iterable[int]:
+    return count() if wanted.candidates is None else range(wanted.candidates)
+
+
+def _samples(file: PromptFile, mask: Mask, wanted: Wanted) -> Iterator[tuple[int, Mapping[str, Any], int]]:
+    """(ordinal, prompt, sample index) in plan order."""
+    for indices in wanted.passes:
+        for ordinal, row in rows_of(file, mask, ["prompt_id", "messages"]):
+            for index in indices:
+                yield ordinal, row, index
 
 
 class Samples:
@@ -144,7 +168,7 @@ class Samples:
         rows = self._connection.execute(
             """
             select teacher, avg(completion_tokens) from attempts
-            where state = 'paid' and teacher in (select unnest($teachers))
+            where state = 'paid' and batch_id is distinct from 'preflight' and teacher in (select unnest($teachers))
             group by teacher having count(completion_tokens) >= $fewest
             """,
             {"teachers": sorted(teachers), "fewest": FEWEST_ANSWERS},

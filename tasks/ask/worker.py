@@ -139,7 +139,7 @@ class Asking:
             await self._wait_for_news_or_time()
 
     async def _wait_for_news_or_time(self) -> None:
-        due_s = self.lease.next_due_s()
+        due_s = self.lease.next_take_s()
         timer = asyncio.get_running_loop().call_later(due_s, self._wake.set) if due_s else None
         await self._wake.wait()
         self._wake.clear()
@@ -203,7 +203,9 @@ class Asking:
         self._numbers += 1
         number = self._numbers
         await self.journal.append("sent", self._intent(row, number))
-        if not self.lease.may_send():
+        if wait_s := self.lease.due_in_s(permit):
+            await asyncio.sleep(wait_s)
+        if not self.lease.may_send(permit):
             await self.journal.append("unsent", {"n": number, "error": None, "at": _now()})
             self.lease.give_back(permit)
             return

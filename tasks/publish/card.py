@@ -132,6 +132,7 @@ def _sums(manifest: Manifest) -> str:
     left = [
         ("kept, but a near-duplicate is in validation", counts.merged_across_sides),
         ("kept, but not allowed to be published", counts.not_admitted),
+        ("kept, but over the target", counts.over_target),
         ("published", counts.published),
     ]
     reasons = _table(("not kept because", "rows"), _most_first(counts.reasons))

@@ -27,6 +27,12 @@ class Order:
     now: datetime
 
     @property
+    def target(self) -> int | None:
+        """How many rows the version holds, where the recipe says so."""
+        target = json.loads(self.recipe).get("target")
+        return int(target["kept"]) if target else None
+
+    @property
     def ask(self) -> Ask:
         """The recipe's wording, as every row of the plan was asked with it."""
         return Ask.model_validate(json.loads(self.recipe).get("ask") or {})

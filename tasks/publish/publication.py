@@ -46,3 +46,5 @@ class Published:
     """Kept rows left out of train because their question's cluster reaches into validation."""
     not_admitted: int = 0
     """Kept rows left out because no decision allows publishing them."""
+    over_target: int = 0
+    """Kept rows left out because the target was reached without them."""

@@ -64,6 +64,7 @@ def summary(published: Published) -> str:
         for count, why in (
             (published.merged_across_sides, "a near-duplicate question is in validation"),
             (published.not_admitted, "no decision allows publishing them"),
+            (published.over_target, "over the target"),
         )
         if count
     ]
@@ -99,7 +100,7 @@ def _publish(root: DataRoot, connection: Connection, order: Order, adopted: Sequ
     if not funnel["kept"]:
         raise nothing_kept(order.dataset, funnel, turned_away)
     divide(connection, order.dataset, order.publish.validation_fraction)
-    selection = select(connection, order.dataset, order.judge_run, order.admissions, order.ask, order.form)
+    selection = _select(root, connection, order)
     rows = selection.count("train") + selection.count("validation")
     check_kept(order.dataset, order.judge_run, funnel["kept"], rows + sum(selection.left_out.values()))
     _check_trainable(order, selection)
@@ -110,6 +111,33 @@ def _publish(root: DataRoot, connection: Connection, order: Order, adopted: Sequ
     counts = counts_of(funnel, turned_away, rows, selection.left_out)
     written = write_version(root, connection, order, selection, counts, listed)
     return _published(root, written, is_new=True)
+
+
+def count_publishable(root: DataRoot, order: Order) -> int:
+    """How many kept rows a publication would find, and no target leaves out: what counts towards one.
+
+    Raises:
+        BadInput: simulated and real rows are mixed, the judging is out of date.
+    """
+    with closing(connect(root)) as connection:
+        connection.execute(f"set memory_limit = '{MEMORY}'")
+        if not _funnel(connection, order)["kept"]:
+            return 0
+        divide(connection, order.dataset, order.publish.validation_fraction)
+        selection = _select(root, connection, order)
+        return selection.count("train") + selection.count("validation") + selection.left_out.get("over_target", 0)
+
+
+def _select(root: DataRoot, connection: Connection, order: Order) -> Selection:
+    plan = all_rows(
+        connection,
+        "select path from store.file where kind = 'plans' and dataset = $dataset and path like $name",
+        {"dataset": order.dataset, "name": f"%{order.plan_id}.parquet"},
+    )
+    path = root.path / plan[0]["path"] if plan else None
+    return select(
+        connection, order.dataset, order.judge_run, order.admissions, order.ask, order.form, path, order.target
+    )
 
 
 def _funnel(connection: Connection, order: Order) -> dict[str, Any]:
@@ -160,4 +188,5 @@ def _published(root: DataRoot, manifest: Manifest, is_new: bool) -> Published:
         manifest.heldout_prompts,
         manifest.counts.merged_across_sides,
         manifest.counts.not_admitted,
+        manifest.counts.over_target,
     )

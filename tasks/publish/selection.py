@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -119,8 +120,12 @@ def select(
     admissions: Sequence[Admission],
     ask: Ask,
     form: Form,
+    plan: Path | None = None,
+    target: int | None = None,
 ) -> Selection:
     """Choose the rows of a version; `split_side` is filled. Fills the temporary table `publishable`.
+
+    With a target, the first `target` of them in the order of `plan`, the plan's part.
 
     Raises:
         BadInput: rows of simulated and of real teachers would share the version.
@@ -129,6 +134,8 @@ def select(
     admitted = [[a.teacher.name for a in admissions], [a.teacher.terms_sha256 for a in admissions]]
     append(connection, "admitted", pa.table([*admitted, [a.decision_id for a in admissions]], schema=_ADMITTED))
     connection.execute(statement("publishable"), {"dataset": dataset, "judge_run": judge_run})
+    if target is not None:
+        connection.execute(statement("over_target"), {"plan": str(plan), "target": target})
     groups = tuple(Group(**row) for row in all_rows(connection, _GROUPS))
     _check_not_mixed(dataset, groups)
     heldout = one_row(connection, f"select count(*) as n from ({statement('heldout_prompts')})", {"dataset": dataset})

@@ -85,6 +85,7 @@ def counts_of(
         published=published,
         merged_across_sides=left_out.get("merged_across_sides", 0),
         not_admitted=left_out.get("not_admitted", 0),
+        over_target=left_out.get("over_target", 0),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from tasks.ask.charge import Cost, Want
 from tasks.ask.exchange import Charging, Failure, Grant, Report, Stop
 from tasks.ask.headers import HeaderLimit
-from tasks.ask.lease import STALE_S, AuthorityLost, Lease, Row
+from tasks.ask.lease import LEAD_S, PATIENT, STALE_S, AuthorityLost, Lease, Row
 from tasks.ask.meter import LATE_S
 from tasks.ask.reply import Reply, Usage
 from tasks.ask.spend import Amount, Reserve, SpendReport
@@ -116,11 +116,30 @@ def test_a_send_that_is_late_is_given_back_with_its_charge_and_keeps_its_place()
 def test_a_row_is_not_sent_before_its_time() -> None:
     there = Authorities()
     there.queue(4)
-    there.grant = granting(4, 9, metered=True, due_s=0.1)
+    there.grant = granting(4, 9, metered=True, due_s=LEAD_S + 0.1)
     there.exchange()
-    assert there.taken() == [] and there.lease.next_due_s() == pytest.approx(0.1)
+    assert there.taken() == [] and there.lease.next_take_s() == pytest.approx(0.1)
     there.now += 0.11
-    assert len(there.taken()) == 4
+    permit = there.lease.take()
+    assert permit is not None and there.lease.due_in_s(permit) == pytest.approx(LEAD_S - 0.01)
+
+
+def test_a_row_whose_intent_was_durable_too_late_waits_for_its_turn_again_but_not_for_ever() -> None:
+    there = Authorities()
+    there.queue(1)
+    there.grant = granting(1, 1, metered=True)
+    for _ in range(PATIENT):
+        there.exchange()
+        permit = there.lease.take()
+        assert permit is not None and there.lease.may_send(permit)
+        there.now += LATE_S + 0.1
+        assert not there.lease.may_send(permit)
+        there.lease.give_back(permit)
+        there.now += 0.1
+    there.exchange()
+    permit = there.lease.take()
+    there.now += LATE_S + 0.1
+    assert permit is not None and there.lease.may_send(permit)
 
 
 def test_a_limit_that_is_learned_takes_back_what_was_let_through_without_one() -> None:

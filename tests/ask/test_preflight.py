@@ -7,16 +7,25 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from simulated import SimulatedTeacher
 
+from tasks.ask.billed import spent_so_far
+from tasks.ask.call import TeacherCall, run_budget
 from tasks.ask.preflight import Preflight, preflight
 from tasks.ask.sampling import Sampling
+from tasks.ask.spend import AccountCeiling, Ceiling, RunBudget
 from tasks.right.terms import RouteTerms, Teacher, WeightsTerms
+from warehouse.catalog import connect
 from warehouse.errors import BadInput
+from warehouse.layout import DataRoot
+from warehouse.locks import hold
 
 Answer = tuple[int, Any]
 
@@ -41,13 +50,22 @@ def teacher(base_url: str, **fields: Any) -> Teacher:
 
 
 def check(one: Teacher, key: str | None = None, **change: Any) -> Preflight:
+    with TemporaryDirectory() as folder:
+        return check_in(DataRoot(Path(folder)).create(), one, key, **change)
+
+
+def check_in(root: DataRoot, one: Teacher, key: str | None = None, **change: Any) -> Preflight:
+    call = TeacherCall(one, "decision-1", "run-1", "sums", root.path, api_key=key)
     arguments: dict[str, Any] = {
         "sampling": Sampling(max_tokens=512),
+        "budget": run_budget("run-1", "sums", Ceiling(), [call]),
+        "now": datetime.now(UTC),
         "ask_probe": True,
         "timeout_s": 10.0,
+        "wait_s": 0.0,
         **change,
     }
-    return asyncio.run(preflight.fn(one, key, **arguments))
+    return asyncio.run(preflight.fn(call, **arguments))
 
 
 def refusal(one: Teacher, key: str | None = None, **change: Any) -> str:
@@ -259,3 +277,45 @@ def test_a_server_that_never_replies_is_undecided_after_the_timeout() -> None:
         released.set()
     assert found.undecided is not None and found.undecided.startswith("no reply in time")
     assert len(asked) == 1
+
+
+def test_a_probe_is_a_row_of_the_ledger_and_no_trace(simulated: SimulatedTeacher, data_root: DataRoot) -> None:
+    found = check_in(data_root, teacher(simulated.base_url), "secret-key")
+    spent = spent_so_far(data_root, "sums")
+    assert (spent.requests, spent.tokens) == (1, found.prompt_tokens + found.completion_tokens)
+    with connect(data_root) as warehouse:
+        rows = warehouse.execute("select batch_id, state, account, headers from attempts").fetchall()
+        assert warehouse.execute("select count(*) from traces").fetchall() == [(0,)]
+    assert [row[:3] for row in rows] == [("preflight", "paid", "a")]
+    assert "secret-key" not in rows[0][3]
+    assert not list(data_root.journal.glob("*/*"))
+
+
+def test_a_probe_that_brought_nothing_may_have_been_paid(data_root: DataRoot) -> None:
+    with server(lambda n, body: (200, b"<html>")) as (url, asked):
+        assert check_in(data_root, teacher(url)).undecided is not None
+    spent = spent_so_far(data_root, "sums")
+    assert spent.requests == len(asked) == 3
+    assert spent.tokens > 3 * 512, "each at its worst"
+
+
+def test_a_probe_that_does_not_fit_under_a_ceiling_is_not_sent(data_root: DataRoot) -> None:
+    tight = RunBudget("run-1", "sums", Ceiling(tokens=1500), {"a": AccountCeiling()})
+    with server(lambda n, body: (200, b"<html>")) as (url, asked):
+        found = check_in(data_root, teacher(url), budget=tight)
+        assert len(asked) == 2, "a third could have cost too much"
+        assert found.undecided is not None and "200" in found.undecided
+        again = check_in(data_root, teacher(url), budget=tight)
+        assert len(asked) == 2
+    assert (again.asked, again.undecided) == (False, "no probe: it does not fit what is left of a budget")
+    assert spent_so_far(data_root, "sums").tokens <= 1500
+
+
+def test_while_a_run_spends_no_probe_is_made_beside_it(data_root: DataRoot) -> None:
+    with (
+        server(lambda n, body: (200, completion(content="ready"))) as (url, asked),
+        hold(data_root, "spend", "the budgets", datetime.now(UTC)),
+    ):
+        found = check_in(data_root, teacher(url))
+    assert (found.asked, asked) == (False, [])
+    assert found.undecided is not None and "spend of" in found.undecided and "(the budgets)" in found.undecided

@@ -5,9 +5,12 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.ask.batch_lines import request_line
+from tasks.ask.outcomes import RULES
+from tasks.ask.providers import PROVIDERS
 from tasks.ask.reply import INTERRUPTED, Usage, read_reply
 from tasks.ask.stream import assemble, is_stream
 
@@ -190,3 +193,42 @@ def test_wherever_a_stream_is_cut_what_is_read_is_a_beginning_of_it(words: list[
     assert whole.startswith(message.get("content") or "")
     assert cut.readable
     assert message.get("content") == whole if cut.done else True
+
+
+def test_a_request_that_goes_by_batch_asks_for_no_stream() -> None:
+    plain = {"model": "m", "messages": [], "max_tokens": 9}
+    streamed = plain | {"stream": True, "stream_options": {"include_usage": True}}
+    lines = [orjson.loads(request_line("k", "/v1/chat/completions", orjson.dumps(body))) for body in (plain, streamed)]
+    assert lines[0] == lines[1] and lines[0]["body"] == plain
+
+
+NAMES = st.sampled_from([
+    "choices", "delta", "message", "content", "reasoning", "reasoning_details", "tool_calls", "function", "arguments",
+    "text", "usage", "prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "cost", "error",
+    "code", "type", "metadata", "headers", "provider_code", "innererror", "finish_reason", "index", "x_groq", "id",
+])  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 600) | st.floats() | st.sampled_from(["", "stop", "error", "429", "x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=25,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(PROVIDERS)),
+    st.sampled_from([200, 400, 404, 429, 500]),
+    st.lists(st.dictionaries(NAMES, JSON, max_size=5), max_size=3),
+    st.booleans(),
+    st.dictionaries(st.sampled_from(["x-ratelimit-limit-tokens", "x-ratelimit-reset", "retry-after", "x-should-retry"]),
+                    st.sampled_from(["", "-1", "nan", "1e400", "6m", "2026-13-41T", "Sat, 99", "true", "0"])),
+)  # fmt: skip
+def test_whatever_a_server_says_is_read_and_nothing_raises(
+    provider: str, status: int, chunks: list[dict[str, Any]], streams: bool, headers: dict[str, str]
+) -> None:
+    bodies = [orjson.dumps(chunk) for chunk in chunks]
+    body = b"".join(b"data: " + one + b"\n\n" for one in bodies) if streams else b"".join(bodies[:1])
+    reply = read_reply(status, headers | (SSE if streams else {}), body, AT, provider)
+    assert reply.outcome in RULES
+    assert reply.error is None or "\n" not in reply.error
+    assert (reply.error is None) == RULES[reply.outcome].answer or reply.outcome == "refused"

@@ -10,21 +10,23 @@ import httpx
 import pytest
 from simulated import SimulatedTeacher
 
+from infra.simulated_teacher.switches import presets
+
 QUESTION = "What is 47 + 85 + 19?"
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[SimulatedTeacher]:
+def shared() -> Iterator[tuple[SimulatedTeacher, dict[str, Any]]]:
     with SimulatedTeacher(clock="virtual") as teacher:
-        teacher.initial = teacher.switch(model="simulated-teacher")  # type: ignore[attr-defined]
-        yield teacher
+        yield teacher, teacher.switch(model="simulated-teacher")
 
 
 @pytest.fixture
-def teacher(running: SimulatedTeacher) -> SimulatedTeacher:
+def teacher(shared: tuple[SimulatedTeacher, dict[str, Any]]) -> SimulatedTeacher:
     """One process for the module; every test finds its switches and counts as they were at the start."""
+    running, switches = shared
     running.advance(100.0)
-    running.switch(**running.initial)  # type: ignore[attr-defined]
+    running.switch(**switches)
     running.reset()
     return running
 
@@ -98,9 +100,14 @@ def test_the_budget_used_is_told_after_a_warm_up(teacher: SimulatedTeacher) -> N
 def test_an_empty_span_is_refused_in_words(teacher: SimulatedTeacher) -> None:
     with pytest.raises(ValueError, match="empty"):
         teacher.budget(start=5.0, end=5.0)
-    with pytest.raises(ValueError, match="from"):
-        teacher.call("GET", "/referee/budget?from=x")
-        teacher.budget(start=float("nan"))
+
+
+@pytest.mark.parametrize("query", ["from=x", "to=nan", "windows=0", "windows=60,y", "at=inf", "warmup=soon"])
+def test_a_figure_that_is_no_number_of_seconds_is_refused_by_name(teacher: SimulatedTeacher, query: str) -> None:
+    assert status(teacher, "k") == 200
+    teacher.advance(1.0)
+    code, answer = teacher.call("GET", f"/referee/budget?{query}")
+    assert code == 400 and answer["error"]["message"].startswith(query.partition("=")[0])
 
 
 def test_a_limit_that_halves_at_a_time_is_listed_with_what_followed() -> None:
@@ -138,11 +145,11 @@ def test_a_client_that_dies_leaves_the_list_of_what_was_in_flight(teacher: Simul
     with socket.create_connection(("127.0.0.1", teacher.port)) as client:
         client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
         teacher.wait_for("requests", 3)
-    while not (broken := teacher.breaks()):
-        assert teacher.referee()["in_flight"] == 3
+    teacher.wait_for("breaks", 1)
+    broken = teacher.breaks()
     teacher.advance(5.0)
     assert waiting.end() == {"a": 200, "b": 200}
-    assert broken[0]["kind"] == "hung_up" and broken[0]["in_flight"] == 3
+    assert len(broken) == 1 and broken[0]["kind"] == "hung_up" and broken[0]["in_flight"] == 3
     report = teacher.referee()
     assert (report["answered"], report["undelivered"]) == (3, 1)
 
@@ -267,3 +274,23 @@ def test_the_model_that_answers_changes_in_mid_run() -> None:
         before = teacher.ask(QUESTION, "a")["model"]
         teacher.advance(21.0)
         assert (before, teacher.ask(QUESTION, "b")["model"]) == ("simulated-teacher", "simulated-teacher-mini")
+
+
+def test_a_real_server_of_ones_own_shares_its_speed_and_answers_all() -> None:
+    flags = {"tokens_per_second": 1000, "batch_tokens_per_second": 1000, "slots": 4, "latency": 0.0}
+    with SimulatedTeacher(preset="vllm", **flags) as teacher:
+        waiting = Waiting(teacher, [f"k{n}" for n in range(20)])
+        assert set(waiting.end().values()) == {200}
+        found = teacher.budget()
+        # 20 answers of 15 tokens at 1,000 a second together.
+        assert found["answered"] == 20 and found["now"] - found["first_request"] >= 0.3
+
+
+@pytest.mark.parametrize("name", sorted(presets()))
+def test_every_preset_answers(teacher: SimulatedTeacher, name: str) -> None:
+    quick = {"latency": 0.0, "tokens_per_second": 0.0, "slots": 0, "batch_tokens_per_second": 0.0}
+    faults = {"resets_before": 0.0, "resets_after": 0.0, "server_errors": 0.0, "malformed": 0.0}
+    teacher.switch(**{**presets()[name]["switches"], **quick, **faults})
+    assert status(teacher, "k", max_tokens=50) == 200
+    dimensions = teacher.budget(start=0.0, end=teacher.now() + 1.0)["dimensions"]
+    assert all(found["charged"] > 0 for limit, found in dimensions.items() if limit != "concurrency")

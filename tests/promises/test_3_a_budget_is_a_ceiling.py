@@ -8,6 +8,7 @@ from asking_runs import Run, attempts
 from simulated import SimulatedTeacher
 
 from tasks.ask.billed import spent_so_far
+from tasks.ask.spend import Rates
 from warehouse.layout import DataRoot
 
 pytestmark = pytest.mark.line
@@ -63,7 +64,8 @@ def test_a_ceiling_on_dollars_and_one_on_requests_hold_and_a_missing_price_refus
         assert teacher.referee()["requests"] == 37 == len(attempts(data_root))
 
         price = 1000.0
-        before = spent_so_far(data_root, "sums").usd
+        rates = {"simulated": Rates(price / 1e6, price / 1e6)}
+        before = spent_so_far(data_root, "sums", rates).usd
         run("run-3", ceiling={"usd": before + 2.0}, price=price)
-        spent = spent_so_far(data_root, "sums").usd - before
+        spent = spent_so_far(data_root, "sums", rates).usd - before
         assert 2.0 - WORST_TOKENS * price / 1e6 < spent <= 2.0

@@ -1,7 +1,7 @@
 -- What becomes of every sample that a plan wants, given the ledger: one row a sample.
 --   state: reused (answered for another dataset), answered, given_up, again (may have been paid), first
 --   is_asked: this row makes the request; false also where another row of the plan makes the very same one
--- Parameters: $candidates (Parquet: ordinal, prompt_id, sample_index, rank, teacher, request_key), $dataset, $max_tokens.
+-- Parameters: $candidates (Parquet: ordinal, prompt_id, sample_index, rank, teacher, request_key, place), $dataset, $max_tokens.
 -- Registered: asked_teachers (teacher, terms_sha256), outcome_rules (outcome, is_answer, asked_again).
 create temp table decided as
 with candidates as (
@@ -68,6 +68,7 @@ select
     sample_index,
     teacher,
     request_key,
+    place,
     attempts,
     state,
     is_resampled,

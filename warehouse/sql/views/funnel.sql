@@ -8,6 +8,12 @@ with judged as (
 ),
 current_judging as (
     select dataset, any_value(judge_run) as judge_run from store.judge_run where is_current group by dataset
+),
+target as (
+    select dataset, arg_max({'rows': (recipe ->> '$.target.kept')::bigint}, started_at) as last
+    from store.run
+    where flow <> 'train'
+    group by dataset
 )
 select
     p.dataset,
@@ -23,11 +29,13 @@ select
     count(*) filter (where v.outcome = 'rejected') as rejected,
     count(*) filter (where v.outcome = 'undecided') as undecided,
     count(*) filter (where v.outcome = 'quarantined') as quarantined,
-    count(*) filter (where w.trace_id is not null and v.outcome is null) as unjudged
+    count(*) filter (where w.trace_id is not null and v.outcome is null) as unjudged,
+    greatest(0, coalesce(count(*) filter (where v.outcome = 'kept') - any_value(t.last.rows), 0)) as over_target
 from store.plan as p
 left join wanted as w using (dataset, plan_id)
 left join judged as v on v.dataset = w.dataset and v.trace_id = w.trace_id
 left join current_judging as c on c.dataset = p.dataset
+left join target as t on t.dataset = p.dataset
 where p.is_current
 group by p.dataset, p.plan_id;
 
@@ -46,3 +54,4 @@ comment on column funnel.rejected is 'Answers that a rule rejected';
 comment on column funnel.undecided is 'Answers that a rule could not decide on';
 comment on column funnel.quarantined is 'Answers held back for a person to look at';
 comment on column funnel.unjudged is 'Answers that the current judging has not seen';
+comment on column funnel.over_target is 'Of kept: beyond the target of the last run''s recipe, so not published';
