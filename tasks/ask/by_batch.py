@@ -20,19 +20,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from tasks.ask.adopt import adopt_segment
 from tasks.ask.batch_api import BatchApi, MaybeMade
 from tasks.ask.batch_files import BATCH, BatchFile
 from tasks.ask.batch_lines import GONE, Listing, ProviderBatch, end_without_line, metadata, submission_key
 from tasks.ask.batch_results import Results
+from tasks.ask.batch_segments import is_listed, take_segment, write_segment
 from tasks.ask.batch_upload import LinesCutter
 from tasks.ask.billed import count_billed
 from tasks.ask.call import BatchDone, TeacherCall
-from tasks.ask.journal import Frame
 from tasks.ask.segment import Segment, SegmentHeader
 from tasks.ask.spend import Amount, Ceiling, RunBudget
-from tasks.ask.submissions import Note, Submission, keys_out, open_submission, segment_path, submissions, write_frames
-from warehouse.catalog import transaction
+from tasks.ask.submissions import Note, Submission, keys_out, open_submission, submissions
 from warehouse.errors import RunFailed
 from warehouse.layout import DataRoot
 from warehouse.records import AttemptState
@@ -68,7 +66,7 @@ class _Tally:
     attempts: Counter[str] = field(default_factory=Counter)
     spent: Amount = Amount()
     refused: str | None = None
-    """Why a provider failed a whole batch."""
+    """Why a provider failed a whole batch in the last round."""
 
     def add(self, segment: Segment) -> None:
         self.states.update(segment.states)
@@ -124,6 +122,7 @@ class ByBatch:
 
     async def submit_all(self, budget: RunBudget) -> None:
         """Submit whatever is neither out nor settled and fits under every ceiling."""
+        self.tally.refused = None
         if not self.batches:
             return
         rows = _rows(self.batches, keys_out(self.root) | self.tally.settled, BATCH.names)
@@ -254,21 +253,12 @@ class ByBatch:
                     segment_id=f"{out.key}-{number:04}",
                     batch_id=batch.id if batch else out.header.batch_id,
                 )
-                await self._commit(header, chunk, results)
+                if not is_listed(self.root, header, self.now()):  # a run that died after this has committed it
+                    path = write_segment(self.root, header, chunk, results, _microseconds(self.now()))
+                    await self.say(f"written {header.segment_id}")
+                    self.tally.add(await asyncio.to_thread(take_segment, self.root, path, self.now()))
                 number += 1
         out.drop()
-
-    async def _commit(self, header: SegmentHeader, chunk: Sequence[Mapping[str, Any]], results: Results) -> None:
-        with transaction(self.root, self.now()) as store:
-            listed = store.rows("select path from store.file where segment_id = ?", [header.segment_id])
-        if listed:
-            return  # a run that died after this has committed it
-        path, at = segment_path(self.root, header), _microseconds(self.now())
-        write_frames(path, header, _frames(chunk, results, at))
-        await self.say(f"written {header.segment_id}")
-        taken = await asyncio.to_thread(adopt_segment, self.root, path, self.now())
-        assert taken is not None, "nobody else holds a segment that this run has just written"
-        self.tally.add(taken[0])
 
     async def _download(self, out: Submission, batch: ProviderBatch | None, files: ExitStack) -> Results:
         if batch is None:
@@ -312,14 +302,6 @@ def _rows(batches: Sequence[BatchFile], skip: Set[str], columns: Sequence[str]) 
         with pq.ParquetFile(batch.path) as file:
             for rows in file.iter_batches(batch_size=READ_ROWS, columns=list(columns)):
                 yield from (row for row in rows.to_pylist() if row["request_key"] not in skip)
-
-
-def _frames(chunk: Sequence[Mapping[str, Any]], results: Results, at: int) -> Iterator[Frame]:
-    """Each intent, and what came of it."""
-    for intent in chunk:
-        yield Frame("sent", intent)
-        end = results.end(intent["request_key"])
-        yield Frame(end.kind, {"n": intent["n"], "at": at, **end.fields}, end.body)
 
 
 def _microseconds(at: datetime) -> int:
