@@ -26,7 +26,7 @@ from tasks.ask.lease import AuthorityLost
 from tasks.ask.metrics import read_queue
 from tasks.ask.quota import Pool, Snapshot
 from tasks.ask.spend import Amount, RunBudget, Standing
-from tasks.ask.spend_authority import SpendAuthority
+from tasks.ask.spend_authority import SpendAuthority, was_restarted
 from warehouse.errors import Busy, RunFailed
 from warehouse.layout import DataRoot
 from warehouse.locks import hold
@@ -63,7 +63,7 @@ class QuotaAuthority:
         self._lock = ExitStack()
         self._is_locked = False
         self._watching: tuple[asyncio.Task[None], ...] = ()
-        restarted = _was_restarted() if is_restart is None else is_restart
+        restarted = was_restarted() if is_restart is None else is_restart
         if restarted and self._notes.exists():
             self._pool.restore(orjson.loads(self._notes.read_bytes()), time.monotonic())
             self._take_lock()
@@ -88,10 +88,16 @@ class QuotaAuthority:
         if not self._is_locked:
             return Grant(stop=Stop(f"the run was silent for {IDLE_S:g} s: run again", failed=True))
         self._watch()
-        return self._pool.exchange(report, time.monotonic())
+        held_until = self._pool.hold_until
+        grant = self._pool.exchange(report, time.monotonic())
+        if report.leaving or grant.stop or self._pool.hold_until > held_until:
+            self._note()  # a restart in the next second would forget it
+        return grant
 
     async def stop_run(self, run_id: str, reason: str) -> None:
         self._pool.stop_run(run_id, reason)
+        if self._is_locked:
+            self._note()
 
     async def snapshot(self, run_id: str) -> Snapshot:
         return self._pool.snapshot(run_id, time.monotonic())
@@ -111,7 +117,7 @@ class QuotaAuthority:
 
     def _note(self) -> None:
         fresh = self._notes.with_suffix(".new")
-        fresh.write_bytes(orjson.dumps(self._pool.state()))
+        fresh.write_bytes(orjson.dumps(self._pool.state(time.monotonic())))
         fresh.replace(self._notes)
 
     def _watch(self) -> None:
@@ -142,10 +148,6 @@ class QuotaAuthority:
         self._is_locked, self._watching = False, ()
         self._notes.unlink(missing_ok=True)
         self._lock.close()
-
-
-def _was_restarted() -> bool:
-    return ray.is_initialized() and bool(ray.get_runtime_context().was_current_actor_reconstructed)
 
 
 def exchange_with(authority: Any) -> Callable[[Any], Awaitable[Any]]:
@@ -205,10 +207,19 @@ class Authorities:
         )
 
     async def close(self) -> None:
-        """End the run; authorities that nobody uses any more are ended too."""
+        """End the run; authorities that nobody uses any more are ended too.
+
+        Raises: RayError: one of them cannot be reached; the others are closed.
+        """
+        problem: RayError | None = None
         for authority in (*self.quota.values(), self.spend):
-            if await authority.close_run.remote(self.run_id):
-                ray.kill(authority)
+            try:
+                if await authority.close_run.remote(self.run_id):
+                    ray.kill(authority)
+            except RayError as error:
+                problem = error
+        if problem:
+            raise problem
 
 
 async def open_authorities(
@@ -236,7 +247,7 @@ async def _open_pool(root: DataRoot, account: Account, terms: RunTerms, limits: 
         opened: Awaitable[str | None] = actor.open_run.remote(terms, limits)
         return opened
 
-    return await _open(root, name, QuotaAuthority, arguments, opening, terms.run_id, max_restarts=-1)
+    return await _open(root, name, QuotaAuthority, arguments, opening, terms.run_id)
 
 
 async def _open(
@@ -246,7 +257,6 @@ async def _open(
     arguments: tuple[Any, ...],
     opening: Callable[[Any], Awaitable[str | None]],
     run_id: str,
-    max_restarts: int = 0,
 ) -> Any:
     for _ in range(TRIES):
         actor = (
@@ -257,7 +267,7 @@ async def _open(
                 get_if_exists=True,
                 lifetime="detached",  # a second run on this Ray may go on using it after the first has ended
                 num_cpus=0,
-                max_restarts=max_restarts,  # of money none: only a new run counts again what was spent
+                max_restarts=-1,  # each goes on from its notes, and grants nothing before it knows what is out
             )
             .remote(*arguments)
         )

@@ -221,7 +221,8 @@ async def _one_life(
         raise
     except RayError as error:
         done = await asyncio.to_thread(_rescue, root, call.dataset, segment_id, str(error).splitlines()[0], now)
-        await authorities.spend.close_worker.remote(call.run_id, segment_id, done.spent)
+        with suppress(RayError):  # one that restarts at this moment counts what has just been committed
+            await authorities.spend.close_worker.remote(call.run_id, segment_id, done.spent)
         return done, True
     return done, False
 
@@ -289,9 +290,14 @@ async def _watch(
 
 
 async def _close(authorities: Authorities, on_progress: Callable[[Progress], Awaitable[None]] | None) -> None:
-    try:
-        if on_progress is not None:
-            await on_progress(await authorities.progress())
-        await authorities.close()
-    except RayError as error:
-        raise RunFailed(f"an authority has gone: {str(error).splitlines()[0]}; run again") from error
+    """Say the last counters, and end the run with its authorities; one that restarts is waited for."""
+    deadline = time.monotonic() + AUTHORITY_GONE_S
+    while True:
+        try:
+            if on_progress is not None:
+                await on_progress(await authorities.progress())
+            return await authorities.close()
+        except RayError as error:
+            if time.monotonic() >= deadline:
+                raise RunFailed(f"an authority has gone: {str(error).splitlines()[0]}; run again") from error
+        await asyncio.sleep(POLL_S)

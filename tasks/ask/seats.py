@@ -63,6 +63,10 @@ class Table:
         self.slowest_s = max(self.slowest_s, report.slowest_s)
         return seat
 
+    def remember(self, worker: str, run_id: str, held: int, now: float) -> None:
+        """A seat of before a restart: it may use so many slots until its worker reports, or is dead."""
+        self._seats[worker] = Seat(worker, run_id, assigned=held, held=held, in_flight=held, seen=now)
+
     def leave(self, seat: Seat) -> None:
         self._seats.pop(seat.worker, None)
 
