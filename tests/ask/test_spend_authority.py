@@ -216,7 +216,7 @@ def test_a_restarted_authority_reserves_nothing_before_it_has_heard_of_everythin
             assert (standing.spent.requests, standing.spent.tokens) == (3 + 1, 920 + 120)
             assert standing.held == times(WORST, 3)
             room = (4000 - 920 - 120 - 3 * 400) // 400
-            assert (await again.exchange(wants(50, "run-1", "new"))).requests == room
+            assert (await again.exchange(wants(50, "run-1", "later"))).requests == room
         late = SpendReport("ended", "run-1", spent=ended, leaving=True, account=ACCOUNT)
         await again.exchange(late)
         assert (await again.snapshot("run-1"))[0].spent.tokens == 920 + 120, "its journal was counted"
