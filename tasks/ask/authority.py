@@ -25,6 +25,7 @@ from tasks.ask.exchange import UNKNOWN, Charging, Counters, Grant, Limits, Repor
 from tasks.ask.lease import AuthorityLost
 from tasks.ask.metrics import read_queue
 from tasks.ask.quota import Pool, Snapshot
+from tasks.ask.shared_root import unseen
 from tasks.ask.spend import Amount, RunBudget, Standing
 from tasks.ask.spend_authority import SpendAuthority, was_restarted
 from warehouse.errors import Busy, RunFailed
@@ -111,6 +112,8 @@ class QuotaAuthority:
         return is_last
 
     def _take_lock(self) -> None:
+        if not self._root.journal.is_dir():  # a lock in a folder of the same name would hold nobody off
+            raise Busy(unseen(self._root.journal))
         purpose = f"quota of account '{self._account[0]}', pool '{self._account[1]}'"
         self._lock.enter_context(hold(self._root, self._name, purpose, datetime.now(UTC), self._lock_wait_s))
         self._is_locked = True

@@ -26,6 +26,7 @@ from tasks.ask.exchange import Charging, Limits, RunTerms, lowest
 from tasks.ask.journal import SUFFIX
 from tasks.ask.segment import BEST_FIRST
 from tasks.ask.spend import Amount, Ceiling
+from tasks.ask.submissions import root_id
 from tasks.ask.turns import Turn, Turns
 from tasks.ask.worker import AUTHORITY_GONE_S, ask_rows
 from warehouse.errors import RunFailed, StillhouseError
@@ -70,6 +71,7 @@ async def ask_all(
     if not batches:
         return ()
     call = next(iter(calls.values()))
+    root_id(root, uuid4().hex)  # by which workers know the journal as the run's
     budget = run_budget(call.run_id, call.dataset, ceiling, calls.values())
     authorities = await open_authorities(root, call.run_id, pools_of(calls.values()), budget)
     lanes = {account: Turns(workers) for account in authorities.quota}

@@ -22,6 +22,7 @@ import ray
 
 from tasks.ask.book import Book
 from tasks.ask.segment import SegmentHeader
+from tasks.ask.shared_root import unseen
 from tasks.ask.spend import AccountCeiling, Amount, Ceiling, Rates, Reserve, RunBudget, SpendReport, Standing
 from warehouse.errors import Busy
 from warehouse.layout import DataRoot
@@ -139,6 +140,8 @@ class SpendAuthority:
     async def _lock_root(self) -> str | None:
         if self._watching is not None:
             return None
+        if not self._root.journal.is_dir():
+            return unseen(self._root.journal)
         taken = hold(self._root, LOCK, "the budgets", self._now(), self._lock_wait_s)
         try:
             await asyncio.to_thread(self._lock.enter_context, taken)
