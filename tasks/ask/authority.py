@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import orjson
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from tasks.ask.exchange import UNKNOWN, Charging, Counters, Grant, Limits, Report, RunTerms, Stop
 from tasks.ask.lease import AuthorityLost
@@ -40,8 +40,8 @@ IDLE_S = 120.0
 """An authority that nobody has spoken to for so long lets another Ray hand out its quota."""
 NOTE_S = 1.0
 """Between two notes of what was learned, and between two looks at a server's own metrics."""
-TRIES = 3
-"""To reach an authority that its last user may be closing at this moment."""
+TRIES, TRY_AGAIN_S = 5, 1.0
+"""To reach an authority that its last user may be closing at this moment, or that restarts."""
 
 
 class QuotaAuthority:
@@ -105,10 +105,10 @@ class QuotaAuthority:
 
     async def close_run(self, run_id: str) -> bool:
         is_last = self._pool.close_run(run_id, time.monotonic())
-        if self._is_locked:  # else the notes are another's
+        if self._is_locked and is_last:  # else the notes are another's
+            self._notes.unlink(missing_ok=True)
+        elif self._is_locked:
             self._note()
-            if is_last:
-                self._notes.unlink(missing_ok=True)
         return is_last
 
     def _take_lock(self) -> None:
@@ -119,9 +119,11 @@ class QuotaAuthority:
         self._is_locked = True
 
     def _note(self) -> None:
+        """A full disk keeps the last note: it ends the run by itself, because nothing can be journaled."""
         fresh = self._notes.with_suffix(".new")
-        fresh.write_bytes(orjson.dumps(self._pool.state(time.monotonic())))
-        fresh.replace(self._notes)
+        with suppress(OSError):
+            fresh.write_bytes(orjson.dumps(self._pool.state(time.monotonic())))
+            fresh.replace(self._notes)
 
     def _watch(self) -> None:
         """Begin what goes on beside the exchanges; a restarted actor has no event loop before its first call."""
@@ -160,7 +162,8 @@ def exchange_with(authority: Any) -> Callable[[Any], Awaitable[Any]]:
         try:
             return await authority.exchange.remote(report)
         except RayError as error:
-            raise AuthorityLost(str(error).splitlines()[0]) from error
+            said = error.cause if isinstance(error, RayTaskError) else error
+            raise AuthorityLost(str(said).splitlines()[0]) from error
 
     return exchange
 
@@ -278,6 +281,7 @@ async def _open(
             busy = await opening(actor)
         except RayActorError as error:
             problem = error
+            await asyncio.sleep(TRY_AGAIN_S)
             continue
         if busy:
             if await actor.close_run.remote(run_id):

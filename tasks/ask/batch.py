@@ -300,6 +300,6 @@ async def _close(authorities: Authorities, on_progress: Callable[[Progress], Awa
                 await on_progress(await authorities.progress())
             return await authorities.close()
         except RayError as error:
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline or isinstance(error, RayTaskError):
                 raise RunFailed(f"an authority has gone: {str(error).splitlines()[0]}; run again") from error
         await asyncio.sleep(POLL_S)

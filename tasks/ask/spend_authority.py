@@ -105,11 +105,11 @@ class SpendAuthority:
     async def close_run(self, run_id: str) -> bool:
         """End a run; True if it was the last, and then somebody else may spend."""
         is_last = self._book.close_run(run_id)
-        if self._watching is not None:
+        if self._watching is not None and is_last:
+            self._watching.cancel()
+            self._unlock()
+        elif self._watching is not None:
             self._note()
-            if is_last:
-                self._watching.cancel()
-                self._unlock()
         return is_last
 
     def _note(self) -> None:
