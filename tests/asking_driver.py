@@ -49,6 +49,8 @@ class Job:
     price: float | None = None
     budget: dict[str, Any] = field(default_factory=dict)
     call: dict[str, Any] = field(default_factory=dict)
+    ray_address: str | None = None
+    """A cluster that is there; None starts one for this driver."""
 
 
 def plan(job: Job, root: DataRoot) -> list[BatchFile]:
@@ -100,13 +102,19 @@ async def drive_all(jobs: list[Job]) -> None:
         print(json.dumps(said), flush=True)
 
 
+def start_ray(address: str | None) -> None:
+    quiet: dict[str, Any] = {"namespace": "tests", "log_to_driver": False, "logging_level": logging.ERROR}
+    if address is None:
+        ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=2**27, **quiet)
+    else:
+        ray.init(address, _node_ip_address="127.0.0.1", **quiet)
+
+
 def main() -> int:
-    ray.init(
-        "local", namespace="tests", num_cpus=2, include_dashboard=False, object_store_memory=2**27,
-        log_to_driver=False, logging_level=logging.ERROR,
-    )  # fmt: skip
+    jobs = [Job(**json.loads(argument)) for argument in sys.argv[1:]]
+    start_ray(jobs[0].ray_address)
     try:
-        asyncio.run(drive_all([Job(**json.loads(argument)) for argument in sys.argv[1:]]))
+        asyncio.run(drive_all(jobs))
     except StillhouseError as error:
         print(json.dumps({"error": str(error)}), flush=True)
         return error.exit_code

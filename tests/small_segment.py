@@ -35,9 +35,9 @@ def answer(text: str = "4", finish: str = "stop", usage: bool = True) -> dict[st
     return {"model": "m", "choices": [{"message": message, "finish_reason": finish}], **counts}
 
 
-def segment_file(root: DataRoot, *frames: bytes) -> Path:
-    header = SegmentHeader.of(call_of(root, teacher_at("http://x/v1", PRICE)), "sums-0001", "seg-1")
-    path = root.journal / "sums" / "seg-1.journal"
+def segment_file(root: DataRoot, *frames: bytes, segment_id: str = "seg-1") -> Path:
+    header = SegmentHeader.of(call_of(root, teacher_at("http://x/v1", PRICE)), "sums-0001", segment_id)
+    path = root.journal / "sums" / f"{segment_id}.journal"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(MAGIC + encode("segment", vars(header)) + b"".join(frames))
     return path

@@ -45,7 +45,9 @@ def _wait_headers(switches: Switches, milliseconds: float, wall: float) -> Heade
         return ()
     seconds = max(1, -(-milliseconds // 1000))
     if switches.retry_after_as == "date":
-        return (("retry-after", formatdate(math.ceil(wall + seconds), usegmt=True)),)
+        # The server's own clock with it, as HTTP asks for: the client's need not agree.
+        at = {"retry-after": math.ceil(wall + seconds), "date": math.floor(wall)}
+        return tuple((name, formatdate(value, usegmt=True)) for name, value in at.items())
     after = ("retry-after", f"{seconds:.0f}")
     return (after, ("retry-after-ms", f"{milliseconds:.0f}")) if switches.headers in ("openai", "azure") else (after,)
 

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,14 +19,15 @@ from typing import Any
 import httpx
 import orjson
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from tasks.ask.exchange import UNKNOWN, Charging, Counters, Grant, Limits, Report, RunTerms, Stop
 from tasks.ask.lease import AuthorityLost
 from tasks.ask.metrics import read_queue
 from tasks.ask.quota import Pool, Snapshot
+from tasks.ask.shared_root import unseen
 from tasks.ask.spend import Amount, RunBudget, Standing
-from tasks.ask.spend_authority import SpendAuthority
+from tasks.ask.spend_authority import SpendAuthority, was_restarted
 from warehouse.errors import Busy, RunFailed
 from warehouse.layout import DataRoot
 from warehouse.locks import hold
@@ -39,8 +40,8 @@ IDLE_S = 120.0
 """An authority that nobody has spoken to for so long lets another Ray hand out its quota."""
 NOTE_S = 1.0
 """Between two notes of what was learned, and between two looks at a server's own metrics."""
-TRIES = 3
-"""To reach an authority that its last user may be closing at this moment."""
+TRIES, TRY_AGAIN_S = 5, 1.0
+"""To reach an authority that its last user may be closing at this moment, or that restarts."""
 
 
 class QuotaAuthority:
@@ -63,7 +64,7 @@ class QuotaAuthority:
         self._lock = ExitStack()
         self._is_locked = False
         self._watching: tuple[asyncio.Task[None], ...] = ()
-        restarted = _was_restarted() if is_restart is None else is_restart
+        restarted = was_restarted() if is_restart is None else is_restart
         if restarted and self._notes.exists():
             self._pool.restore(orjson.loads(self._notes.read_bytes()), time.monotonic())
             self._take_lock()
@@ -88,31 +89,41 @@ class QuotaAuthority:
         if not self._is_locked:
             return Grant(stop=Stop(f"the run was silent for {IDLE_S:g} s: run again", failed=True))
         self._watch()
-        return self._pool.exchange(report, time.monotonic())
+        held_until = self._pool.hold_until
+        grant = self._pool.exchange(report, time.monotonic())
+        if report.leaving or grant.stop or self._pool.hold_until > held_until:
+            self._note()  # a restart in the next second would forget it
+        return grant
 
     async def stop_run(self, run_id: str, reason: str) -> None:
         self._pool.stop_run(run_id, reason)
+        if self._is_locked:
+            self._note()
 
     async def snapshot(self, run_id: str) -> Snapshot:
         return self._pool.snapshot(run_id, time.monotonic())
 
     async def close_run(self, run_id: str) -> bool:
         is_last = self._pool.close_run(run_id, time.monotonic())
-        if self._is_locked:  # else the notes are another's
+        if self._is_locked and is_last:  # else the notes are another's
+            self._notes.unlink(missing_ok=True)
+        elif self._is_locked:
             self._note()
-            if is_last:
-                self._notes.unlink(missing_ok=True)
         return is_last
 
     def _take_lock(self) -> None:
+        if not self._root.journal.is_dir():  # a lock in a folder of the same name would hold nobody off
+            raise Busy(unseen(self._root.journal))
         purpose = f"quota of account '{self._account[0]}', pool '{self._account[1]}'"
         self._lock.enter_context(hold(self._root, self._name, purpose, datetime.now(UTC), self._lock_wait_s))
         self._is_locked = True
 
     def _note(self) -> None:
+        """A full disk keeps the last note: it ends the run by itself, because nothing can be journaled."""
         fresh = self._notes.with_suffix(".new")
-        fresh.write_bytes(orjson.dumps(self._pool.state()))
-        fresh.replace(self._notes)
+        with suppress(OSError):
+            fresh.write_bytes(orjson.dumps(self._pool.state(time.monotonic())))
+            fresh.replace(self._notes)
 
     def _watch(self) -> None:
         """Begin what goes on beside the exchanges; a restarted actor has no event loop before its first call."""
@@ -144,10 +155,6 @@ class QuotaAuthority:
         self._lock.close()
 
 
-def _was_restarted() -> bool:
-    return ray.is_initialized() and bool(ray.get_runtime_context().was_current_actor_reconstructed)
-
-
 def exchange_with(authority: Any) -> Callable[[Any], Awaitable[Any]]:
     """The exchange of a Ray actor, as a plain function; a dead actor is an `AuthorityLost`."""
 
@@ -155,7 +162,8 @@ def exchange_with(authority: Any) -> Callable[[Any], Awaitable[Any]]:
         try:
             return await authority.exchange.remote(report)
         except RayError as error:
-            raise AuthorityLost(str(error).splitlines()[0]) from error
+            said = error.cause if isinstance(error, RayTaskError) else error
+            raise AuthorityLost(str(said).splitlines()[0]) from error
 
     return exchange
 
@@ -205,10 +213,19 @@ class Authorities:
         )
 
     async def close(self) -> None:
-        """End the run; authorities that nobody uses any more are ended too."""
+        """End the run; authorities that nobody uses any more are ended too.
+
+        Raises: RayError: one of them cannot be reached; the others are closed.
+        """
+        problem: RayError | None = None
         for authority in (*self.quota.values(), self.spend):
-            if await authority.close_run.remote(self.run_id):
-                ray.kill(authority)
+            try:
+                if await authority.close_run.remote(self.run_id):
+                    ray.kill(authority)
+            except RayError as error:
+                problem = error
+        if problem:
+            raise problem
 
 
 async def open_authorities(
@@ -236,7 +253,7 @@ async def _open_pool(root: DataRoot, account: Account, terms: RunTerms, limits: 
         opened: Awaitable[str | None] = actor.open_run.remote(terms, limits)
         return opened
 
-    return await _open(root, name, QuotaAuthority, arguments, opening, terms.run_id, max_restarts=-1)
+    return await _open(root, name, QuotaAuthority, arguments, opening, terms.run_id)
 
 
 async def _open(
@@ -246,7 +263,6 @@ async def _open(
     arguments: tuple[Any, ...],
     opening: Callable[[Any], Awaitable[str | None]],
     run_id: str,
-    max_restarts: int = 0,
 ) -> Any:
     for _ in range(TRIES):
         actor = (
@@ -257,7 +273,7 @@ async def _open(
                 get_if_exists=True,
                 lifetime="detached",  # a second run on this Ray may go on using it after the first has ended
                 num_cpus=0,
-                max_restarts=max_restarts,  # of money none: only a new run counts again what was spent
+                max_restarts=-1,  # each goes on from its notes, and grants nothing before it knows what is out
             )
             .remote(*arguments)
         )
@@ -265,6 +281,7 @@ async def _open(
             busy = await opening(actor)
         except RayActorError as error:
             problem = error
+            await asyncio.sleep(TRY_AGAIN_S)
             continue
         if busy:
             if await actor.close_run.remote(run_id):

@@ -26,6 +26,7 @@ from tasks.ask.exchange import Charging, Limits, RunTerms, lowest
 from tasks.ask.journal import SUFFIX
 from tasks.ask.segment import BEST_FIRST
 from tasks.ask.spend import Amount, Ceiling
+from tasks.ask.submissions import root_id
 from tasks.ask.turns import Turn, Turns
 from tasks.ask.worker import AUTHORITY_GONE_S, ask_rows
 from warehouse.errors import RunFailed, StillhouseError
@@ -70,6 +71,7 @@ async def ask_all(
     if not batches:
         return ()
     call = next(iter(calls.values()))
+    root_id(root, uuid4().hex)  # by which workers know the journal as the run's
     budget = run_budget(call.run_id, call.dataset, ceiling, calls.values())
     authorities = await open_authorities(root, call.run_id, pools_of(calls.values()), budget)
     lanes = {account: Turns(workers) for account in authorities.quota}
@@ -221,7 +223,8 @@ async def _one_life(
         raise
     except RayError as error:
         done = await asyncio.to_thread(_rescue, root, call.dataset, segment_id, str(error).splitlines()[0], now)
-        await authorities.spend.close_worker.remote(call.run_id, segment_id, done.spent)
+        with suppress(RayError):  # one that restarts at this moment counts what has just been committed
+            await authorities.spend.close_worker.remote(call.run_id, segment_id, done.spent)
         return done, True
     return done, False
 
@@ -289,9 +292,14 @@ async def _watch(
 
 
 async def _close(authorities: Authorities, on_progress: Callable[[Progress], Awaitable[None]] | None) -> None:
-    try:
-        if on_progress is not None:
-            await on_progress(await authorities.progress())
-        await authorities.close()
-    except RayError as error:
-        raise RunFailed(f"an authority has gone: {str(error).splitlines()[0]}; run again") from error
+    """Say the last counters, and end the run with its authorities; one that restarts is waited for."""
+    deadline = time.monotonic() + AUTHORITY_GONE_S
+    while True:
+        try:
+            if on_progress is not None:
+                await on_progress(await authorities.progress())
+            return await authorities.close()
+        except RayError as error:
+            if time.monotonic() >= deadline or isinstance(error, RayTaskError):
+                raise RunFailed(f"an authority has gone: {str(error).splitlines()[0]}; run again") from error
+        await asyncio.sleep(POLL_S)

@@ -63,6 +63,8 @@ class Counted:
     """Of the known workers those whose cost is in `billed`."""
     strangers: tuple[SegmentHeader, ...]
     """Workers that hold a journal and are not known: what they may still send is in no count."""
+    ended: frozenset[str] = frozenset()
+    """Workers that have let go of a journal, which was counted."""
 
 
 def count_billed(
@@ -97,7 +99,9 @@ def count_billed(
         for attempt in segment.attempts:
             day = attempt["sent_at"].astimezone(UTC).date()
             tally.add(segment.header.dataset, segment.header.account, day, billed(attempt))
-    return Counted(tally.billed, (at_first - asking) | (listed - ended.keys() - out.keys()), tuple(strangers))
+    return Counted(
+        tally.billed, (at_first - asking) | (listed - ended.keys() - out.keys()), tuple(strangers), frozenset(ended)
+    )
 
 
 def in_the_way(counted: Counted, budget: RunBudget, open_runs: Container[str] = ()) -> tuple[SegmentHeader, ...]:

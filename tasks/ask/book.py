@@ -72,6 +72,16 @@ class Book:
         return frozenset(name for name, worker in list(self._workers.items()) if worker.reserved != NOTHING)
 
     @property
+    def heard(self) -> frozenset[str]:
+        """Workers that have reported, whether or not anything is reserved for them."""
+        return frozenset(list(self._workers))
+
+    @property
+    def budgets(self) -> tuple[RunBudget, ...]:
+        """Of the open runs."""
+        return tuple(self._runs.values())
+
+    @property
     def runs(self) -> frozenset[str]:
         """Those that are open."""
         return frozenset(self._runs)
@@ -109,8 +119,8 @@ class Book:
         """Settle what is over and reserve what fits, in order. A run that has ended reserves nothing."""
         self._turn(today)
         run = self._runs.get(report.run_id)
-        if run is None or report.worker in self._gone:
-            return Reserve(0, None)
+        if run is None or report.worker in self._gone or (report.leaving and report.worker not in self._workers):
+            return Reserve(0, None)  # who leaves has let go of its journal, and is counted from there
         worker = self._worker(run, report)
         released = worker.reserved if report.leaving else report.released
         self._settle(worker, released, report.spent)
@@ -134,7 +144,11 @@ class Book:
         if report.worker not in self._workers:
             if report.account not in run.accounts:
                 raise ValueError(f"run {run.run_id} does not ask through account '{report.account}'")
-            self._workers[report.worker] = Worker(run.run_id, run.dataset, report.account)
+            # Reserved by an authority of before a restart, if anything is.
+            new = Worker(run.run_id, run.dataset, report.account, report.reserved)
+            self._workers[report.worker] = new
+            for purse in self._purses(new):
+                purse.held += new.reserved
         return self._workers[report.worker]
 
     def _purses(self, worker: Worker) -> tuple[Purse, Purse]:

@@ -104,8 +104,7 @@ class Lease:
         """The pool should hear at once of what has come up."""
         self.stop: Stop | None = None
         self.counters = Counters()
-        self.released = Amount()
-        self.spent = Amount()
+        self.reserved = self.released = self.spent = Amount()
         self._slots = 0
         self._heard_at = self._hold_until = self._own_hold_until = float("-inf")
         self._last_grant: tuple[Cost, ...] = ()
@@ -248,7 +247,12 @@ class Lease:
         if not has_news and self._clock() - self._spend_heard_at < STALE_S / 2:  # a lost authority must be noticed
             return []
         report = SpendReport(
-            self._worker, self._run_id, *told, wants=tuple(row.worst for row in rows), account=self._account
+            self._worker,
+            self._run_id,
+            *told,
+            wants=tuple(row.worst for row in rows),
+            account=self._account,
+            reserved=self.reserved,
         )
         try:
             reserve = await self._spend(report)
@@ -257,6 +261,7 @@ class Lease:
             self._reserving = []
             raise
         self._spend_told, self._spend_heard_at, self._reserving = told, self._clock(), []
+        self.reserved = sum((row.worst for row in rows[: reserve.requests]), self.reserved)
         self._funded.extend(rows[: reserve.requests])
         rest = rows[reserve.requests :]
         if reserve.left is None:

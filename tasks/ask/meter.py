@@ -181,3 +181,11 @@ class Meters:
     def state(self) -> Mapping[MeterName, float]:
         """The limits as they are now, for a restart."""
         return {name: meter.limit for name, meter in self._meters.items()}
+
+    def stocks(self) -> Mapping[MeterName, float]:
+        """What is left of each day's limit: it does not come back with a restart."""
+        return {name: meter.level for name, meter in self._meters.items() if meter.window_s >= DAY_S}
+
+    def set_stocks(self, left: Mapping[MeterName, float]) -> None:
+        for name, level in left.items():
+            self._meters[name].level = level

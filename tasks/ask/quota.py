@@ -116,7 +116,8 @@ class Pool:
         self._rounds_failed, self._failed_at = 0, float("-inf")
         self._pauses_in_a_row = 0
         self._silent_since: float | None = None
-        self._only_unsent = True
+        self._unreached_since: float | None = None
+        """When the first connection failed after the last request that reached the teacher."""
         self._set_stated()
 
     @property
@@ -188,29 +189,47 @@ class Pool:
 
     # A restart
 
-    def state(self) -> dict[str, Any]:
-        """What a restarted authority must know, as JSON: the runs, and what was learned of the limits."""
+    def state(self, now: float) -> dict[str, Any]:
+        """What a restarted authority must know, as JSON: the runs, who may be using slots, and what was learned."""
         return {
-            "runs": [asdict(run.terms) for run in self._runs.values()],
+            "runs": [asdict(run) for run in self._runs.values()],
+            "seats": [(seat.worker, seat.run_id, seat.held) for seat in self._table],
+            "slowest_s": self._table.slowest_s,
+            "hold_s": max(0.0, self.hold_until - now),
             "stated": asdict(self.stated),
             "learned": dict(self._meters.state()),
+            "stocks": dict(self._meters.stocks()),
             "scale": self._meters.scale,
             "quantum_s": self._meters.quantum_s,
+            "slots": self._slots.state(),
+            "lengths": {teacher: asdict(known) for teacher, known in self._lengths.items()},
         }
 
     def restore(self, state: Mapping[str, Any], now: float) -> None:
         """Go on after a restart. What the last authority has granted may still be on its way, so nothing new is
-        granted until that has expired, nor are slots until every worker has said what it has in flight."""
+        granted until that has expired; and the slots that a worker held count as its own until it says what it has in
+        flight, or is dead."""
         self.stated = lowest(self.stated, Limits(**state["stated"]))
         self._meters.quantum_s = min(self._meters.quantum_s, state["quantum_s"])
         self._set_stated()
         for name, limit in state["learned"].items():
             self._meters.set_limit(name, limit, remaining=0.0)
+        self._meters.set_stocks(state["stocks"])
         self._meters.scale = state["scale"]
+        self._slots.restore(state["slots"])
+        self._lengths = {teacher: Lengths(**known) for teacher, known in state["lengths"].items()}
         self._learning_until = now + HORIZON_S + LATE_S
-        self._meters.empty(self._learning_until)
-        for terms in state["runs"]:
-            self._runs[terms["run_id"]] = RunState(RunTerms(**terms), seen=now)
+        self.hold_until = now + state["hold_s"]
+        self._meters.empty(max(self._learning_until, self.hold_until))
+        for run in state["runs"]:
+            terms, stop = RunTerms(**run["terms"]), Stop(**run["stop"]) if run["stop"] else None
+            left = Counters(**run["left"])
+            self._runs[terms.run_id] = RunState(
+                terms, run["teacher"], stop, left, run["answers"], run["rejected"], seen=now
+            )
+        self._table.slowest_s = state["slowest_s"]
+        for worker, run_id, held in state["seats"]:
+            self._table.remember(worker, run_id, held, now)
 
     # Rates
 
@@ -260,7 +279,7 @@ class Pool:
             return
         run.answers += report.answers
         self._rounds_failed = self._pauses_in_a_row = 0
-        self._silent_since, self._only_unsent = None, True
+        self._silent_since = self._unreached_since = None
         if known := self._lengths.get(report.teacher):
             known.note(report)
         # What is paced by a rate does not come faster by more slots, so there is no step to judge.
@@ -282,7 +301,10 @@ class Pool:
         if sent_at > self._failed_at:
             self._rounds_failed, self._failed_at = self._rounds_failed + 1, now
         self._silent_since = sent_at if self._silent_since is None else self._silent_since
-        self._only_unsent &= not failure.sent
+        if not failure.sent:
+            self._unreached_since = sent_at if self._unreached_since is None else self._unreached_since
+        elif self._unreached_since is not None and sent_at > self._unreached_since:
+            self._unreached_since = None  # what was in flight when the teacher went away says nothing of it now
         if failure.outcome == "rate_limited":
             self._lower(failure, sent_at, now)
         if failure.outcome in ("overloaded", "timeout") or (
@@ -320,9 +342,10 @@ class Pool:
 
     def _lose_patience(self, run: RunState, failure: Failure, now: float) -> None:
         silent = now - (self._silent_since if self._silent_since is not None else now)
+        unreached = now - (self._unreached_since if self._unreached_since is not None else now)
         wait, why = self.hold_until - now, failure.error
-        if self._only_unsent and silent >= run.terms.unreachable_after_s:
-            self._fail(run, f"has been unreachable for {silent:.0f} s ({why}): start it, or correct base_url")
+        if unreached >= run.terms.unreachable_after_s:
+            self._fail(run, f"has been unreachable for {unreached:.0f} s ({why}): start it, or correct base_url")
         elif silent >= run.terms.patience_s:
             self._fail(run, f"has answered nothing for {silent:.0f} s ({why}): run again later")
         elif wait > run.terms.patience_s:

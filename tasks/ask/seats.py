@@ -71,6 +71,10 @@ class Table:
         """How many of these requests will be over by then, if answers take as long as they lately did."""
         return int(in_flight * min(1.0, within_s / self._mean_s))
 
+    def remember(self, worker: str, run_id: str, held: int, now: float) -> None:
+        """A seat of before a restart: it may use so many slots until its worker reports, or is dead."""
+        self._seats[worker] = Seat(worker, run_id, assigned=held, held=held, in_flight=held, seen=now)
+
     def leave(self, seat: Seat) -> None:
         self._seats.pop(seat.worker, None)
 

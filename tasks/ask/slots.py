@@ -1,6 +1,8 @@
 """How many requests may be in flight at once, where nobody says so (pure): doubled until the first loss or until
 more in flight brings no more tokens, then one more a round, and fewer after each cascade of losses."""
 
+from collections.abc import Sequence
+
 FEWER = 0.75
 """An overloaded reply or a timeout multiplies the slots by this, once per cascade (DataDesigner's constant)."""
 SLOWER = 0.9
@@ -53,6 +55,15 @@ class Slots:
         if not self._is_paced:
             self._is_paced = True
             self._limit = float(self._stated or MAX_CONCURRENCY)
+
+    def state(self) -> tuple[float, bool]:
+        """What was learned, for a restart."""
+        return self._limit, self._has_lost
+
+    def restore(self, state: Sequence[float]) -> None:
+        """Go on from there; a stated limit holds whatever was learned."""
+        limit, self._has_lost = state[0], bool(state[1])
+        self._limit = min(limit, float(self._stated or MAX_CONCURRENCY))
 
     def note_answers(self, answers: int, seconds: float, tokens: int, in_flight: int) -> None:
         """Answers came; their latencies and output tokens are sums. An idle teacher proves nothing about a higher

@@ -148,6 +148,8 @@ class SpendReport:
     leaving: bool = False
     account: str = ""
     """That is charged; one of the run's."""
+    reserved: Amount = Amount()
+    """All that it was ever told is reserved for it: an authority that restarts knows it only from here."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from warehouse.layout import DataRoot
 from warehouse.parts import sync_folder, unwritable
 
 OUT_SUFFIX = ".batch"
+ROOT_ID = ".root-id"
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def segment_path(root: DataRoot, header: SegmentHeader) -> Path:
 
 def root_id(root: DataRoot, fresh: str) -> str:
     """The data root's own name, which moves with it; `fresh` becomes it where there is none yet."""
-    path = root.journal / ".root-id"
+    path = root.journal / ROOT_ID
     if not path.exists():
         _write(path, [fresh.encode()])
     return path.read_text()

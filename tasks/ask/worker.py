@@ -32,6 +32,7 @@ from tasks.ask.outcomes import RULES, backoff, tried_again
 from tasks.ask.post import Received, post
 from tasks.ask.reply import Reply, read_reply
 from tasks.ask.segment import EPOCH, SegmentHeader, read_segment, write_parts
+from tasks.ask.shared_root import check_seen
 from tasks.ask.spend import Amount
 
 AUTHORITY_TIMEOUT_S = 5.0
@@ -45,7 +46,10 @@ def ask_rows(path: str, call: TeacherCall, segment_id: str, quota: Any, spend: A
     """Ask for every row of a batch file but `skip`; returns when each has an end.
 
     What Ray runs, with the handles of two authorities; it runs its own event loop.
+
+    Raises: RunFailed: this node does not see the data root, or its disk takes nothing.
     """
+    check_seen(call.data_root, path)
     rows = read_rows(path, call, skip)
     batch = Path(path).stem
     work = ask_batch_rows(rows, batch, call, segment_id, exchange_with(quota), exchange_with(spend), http_client(call))

@@ -391,6 +391,25 @@ def test_a_teacher_that_cannot_be_reached_ends_the_run_after_its_time() -> None:
     assert 1030 <= pool.now <= 1034
 
 
+def test_what_was_in_flight_when_a_teacher_went_away_does_not_make_it_reachable() -> None:
+    pool = Virtual(terms=RunTerms("run-1", unreachable_after_s=30.0))
+    pool.fails("connection", 16, sent=True, age_s=0.4, error="reset")
+    while (grant := pool.fails("connection", sent=False, error="refused")).stop is None:
+        pool.now = max(pool.now + 0.5, pool.pool.hold_until)
+        if pool.now > 1010:
+            pool.fails("connection", sent=True, age_s=pool.now - 999.5, error="reset at last")
+    assert grant.stop.failed and "unreachable" in grant.stop.reason
+    assert 1030 <= pool.now <= 1034
+
+
+def test_a_teacher_that_answers_with_errors_is_not_unreachable() -> None:
+    pool = Virtual(terms=RunTerms("run-1", unreachable_after_s=30.0, patience_s=600.0))
+    while pool.now < 1100:
+        assert pool.fails("connection", sent=False, error="refused").stop is None
+        pool.now = max(pool.now + 2.0, pool.pool.hold_until)
+        assert pool.fails("overloaded", age_s=0.1, error="503").stop is None
+
+
 def test_a_pause_longer_than_the_patience_ends_the_run_at_once() -> None:
     pool = Virtual(terms=RunTerms("run-1", patience_s=1800.0))
     stop = pool.fails("rate_limited", retry_after_s=86_400.0).stop
@@ -515,13 +534,58 @@ def test_a_queue_at_the_server_means_fewer_and_an_empty_one_more() -> None:
     assert pool.exchange(1000, in_flight=fewer, answers=3 * fewer).slots > fewer
 
 
+def noted(pool: Virtual) -> dict[str, Any]:
+    """What a restarted authority reads."""
+    return dict(orjson.loads(orjson.dumps(pool.pool.state(pool.now))))
+
+
+def restarted(pool: Virtual, limits: Limits | None = None) -> Virtual:
+    again = Virtual(limits or Limits(), now=pool.now)
+    again.pool.close_run("run-1", again.now)
+    again.pool.restore(noted(pool), again.now)
+    return again
+
+
+def test_a_restarted_authority_counts_the_slots_of_workers_it_has_not_heard() -> None:
+    pool = Virtual(Limits(concurrency=24))
+    pool.exchange(24, in_flight=0, worker="a")
+    pool.exchange(24, in_flight=24, worker="a")
+    again = restarted(pool, Limits(concurrency=24))
+    again.now += HORIZON_S + LATE_S + 0.01
+    assert again.exchange(24, worker="b").slots == 0, "they may all be in flight for the silent one"
+    assert again.exchange(24, in_flight=4, worker="a").slots == 12
+    assert again.exchange(24, in_flight=12, worker="a").slots == 12
+    assert again.exchange(24, worker="b").slots == 12
+
+
+def test_a_restarted_authority_goes_on_with_a_pause_a_stop_and_what_is_left_of_the_day() -> None:
+    pool = Virtual(Limits({"requests_per_day": 100.0}))
+    pool.exchange(60)
+    pool.pool.stop_run("run-1", "somebody said so")
+    pool.pool.hold_until = pool.now + 30.0
+    again = restarted(pool, Limits({"requests_per_day": 100.0}))
+    assert again.pool.hold_until == pool.now + 30.0
+    grant = again.exchange(1)
+    assert grant.stop is not None and grant.stop.reason == "somebody said so"
+    assert 39 <= again.pool.state(again.now)["stocks"]["requests_per_day"] <= 41
+
+
+def test_a_restarted_authority_goes_on_with_the_slots_that_a_server_bears() -> None:
+    pool = Virtual()
+    for _ in range(5):
+        pool.exchange(100, in_flight=32, failures=(Failure("overloaded", age_s=0.1),))
+        pool.now += 1.0
+    assert 1 <= pool.pool.state(pool.now)["slots"][0] < 10
+    assert restarted(pool).pool.state(pool.now)["slots"] == pool.pool.state(pool.now)["slots"]
+
+
 def test_a_restarted_authority_knows_the_runs_and_the_limits_and_waits_for_what_was_granted() -> None:
     pool = Virtual()
     pool.exchange(limits={"requests": HeaderLimit(6000.0)}, in_flight=30)
     pool.run(5)
     again = Virtual(now=pool.now)
     again.pool.close_run("run-1", again.now)
-    again.pool.restore(orjson.loads(orjson.dumps(pool.pool.state())), again.now)
+    again.pool.restore(noted(pool), again.now)
     first = again.exchange(50, in_flight=30)
     assert first.stop is None and (first.charged, first.slots) == ((), 30)
     again.now += HORIZON_S + LATE_S + 0.01

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from small_segment import AT, answer, received, segment_file, sent
 
 from tasks.ask.adopt import adopt_journals
@@ -16,6 +18,7 @@ from tasks.ask.billed import count_billed, spent_so_far
 from tasks.ask.segment import EPOCH
 from tasks.ask.spend import AccountCeiling, Amount, Ceiling, Rates, RunBudget, SpendReport
 from tasks.ask.spend_authority import SpendAuthority
+from warehouse.errors import Busy
 from warehouse.layout import DataRoot
 
 NOW = EPOCH + timedelta(microseconds=AT)
@@ -37,8 +40,8 @@ asyncio.run(go())
 """
 
 
-def authority(root: DataRoot, at: datetime = NOW, wait_s: float = 0.0) -> SpendAuthority:
-    return SpendAuthority(root, now=lambda: at, lock_wait_s=0.2, wait_s=wait_s)
+def authority(root: DataRoot, at: datetime = NOW, wait_s: float = 0.0, is_restart: bool = False) -> SpendAuthority:
+    return SpendAuthority(root, now=lambda: at, lock_wait_s=0.2, wait_s=wait_s, is_restart=is_restart)
 
 
 def budget(dataset: str = "other", run_id: str = "run-2", ceiling: Ceiling | None = None, **account: int) -> RunBudget:
@@ -187,3 +190,60 @@ def test_every_run_has_a_budget_of_its_own(data_root: DataRoot) -> None:
         assert (await spend.exchange(wants(1, "run-2", "b"))).requests == 0
 
     asyncio.run(go())
+
+
+def test_a_restarted_authority_reserves_nothing_before_it_has_heard_of_everything_that_is_out(
+    data_root: DataRoot,
+) -> None:
+    opened = budget("sums", "run-1", Ceiling(tokens=4000))
+    ended = Amount(3, 920, 0.0)
+
+    async def go() -> None:
+        first = authority(data_root)
+        assert await first.open_run(opened) is None
+        first._lock.close()  # as its death does
+        segment_file(data_root, *FRAMES, segment_id="ended")
+        asking = segment_file(data_root, sent(1), received(1, 200, answer()), segment_id="asking")
+        with held(asking):
+            again = authority(data_root, wait_s=10.0, is_restart=True)
+            assert (await again.exchange(wants(5, "run-1", "new"))).requests == 0, "it has heard one worker of two"
+            await asyncio.sleep(0.5)
+            assert (await again.exchange(wants(5, "run-1", "new"))).requests == 0
+            mine = SpendReport("asking", "run-1", WORST, Amount(1, 120, 0.0), account=ACCOUNT, reserved=times(WORST, 4))
+            while await still_counting(again, mine):
+                await asyncio.sleep(0.01)
+            (standing, *_) = await again.snapshot("run-1")
+            assert (standing.spent.requests, standing.spent.tokens) == (3 + 1, 920 + 120)
+            assert standing.held == times(WORST, 3)
+            room = (4000 - 920 - 120 - 3 * 400) // 400
+            assert (await again.exchange(wants(50, "run-1", "later"))).requests == room
+        late = SpendReport("ended", "run-1", spent=ended, leaving=True, account=ACCOUNT)
+        await again.exchange(late)
+        assert (await again.snapshot("run-1"))[0].spent.tokens == 920 + 120, "its journal was counted"
+        assert await again.close_run("run-1")
+
+    asyncio.run(go())
+
+
+def test_a_restarted_authority_whose_lock_another_has_taken_says_so(data_root: DataRoot) -> None:
+    async def go() -> None:
+        first = authority(data_root)
+        assert await first.open_run(budget()) is None  # and lives on: the lock is held
+        again = authority(data_root, is_restart=True)
+        assert (await again.exchange(wants(1))).requests == 0
+        with pytest.raises(Busy, match="the budgets"):
+            for _ in range(500):
+                await asyncio.sleep(0.01)
+                await again.exchange(wants(1))
+
+    asyncio.run(go())
+
+
+async def still_counting(there: SpendAuthority, mine: SpendReport) -> bool:
+    """Report as a worker does, and see whether a request of nothing is reserved yet."""
+    reserve = await there.exchange(replace(mine, wants=(Amount(),)))
+    return reserve.requests == 0
+
+
+def times(amount: Amount, count: int) -> Amount:
+    return sum((amount for _ in range(count)), Amount())
