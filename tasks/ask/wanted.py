@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.ask.measured import CapBook, measure
 from tasks.ask.outcomes import RULES
 from tasks.ask.prompt_file import Mask, PromptFile, rows_of
 from tasks.ask.render import render_messages, request, request_key
@@ -174,6 +175,14 @@ class Samples:
             {"teachers": sorted(teachers), "fewest": FEWEST_ANSWERS},
         ).fetchall()
         return dict(rows)
+
+    def caps(self, teachers: Mapping[str, Teacher], sampling: Sampling) -> CapBook:
+        """What is known of the answers' lengths; nothing as long as the recipe wants no caps of its own."""
+        return (
+            CapBook(sampling.max_tokens)
+            if sampling.caps == "off"
+            else measure(self._connection, teachers, sampling.max_tokens)
+        )
 
     def plan_state(self, plan_id: str, dataset: str) -> str:
         """`current`, `known` (planned before, another is current) or `new`."""
