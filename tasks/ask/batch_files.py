@@ -227,7 +227,10 @@ def _prefix(sample: Mapping[str, Any]) -> Prefix | None:
     )
 
 
-_ASKED = "select decided.*, {} from decided {} where is_asked and decided.state = $kind order by ordinal, sample_index"
+_ASKED = """
+    select decided.*, {} from decided {} where is_asked and decided.state = $kind
+    order by decided.ordinal, decided.sample_index
+"""
 _BEGINNINGS = ("reasoning", "content", "reasoning_source", "completion_tokens", "reasoning_tokens", "cost_usd")
 _JOIN = """
     left join store.traces_parquet as t

@@ -76,4 +76,4 @@ def measure(warehouse: Any, teachers: Mapping[str, Teacher], most: int) -> CapBo
 def _has_classes(warehouse: Any) -> bool:
     """A warehouse that was published before prompts had classes knows of none."""
     sql = "select 1 from duckdb_columns() where table_name = 'attempts' and column_name = 'prompt_class'"
-    return warehouse.execute(sql).fetchone() is not None
+    return bool(warehouse.execute(sql).fetchall())

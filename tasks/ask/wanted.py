@@ -148,9 +148,9 @@ class Samples:
     def counts(self) -> dict[str, int]:
         """Samples by state, and how many are `wanted`, `asked`, `resampled`."""
         states = self._connection.execute("select state, count(*) from decided group by state").fetchall()
-        totals = self._connection.execute(
+        (totals,) = self._connection.execute(
             "select count(*), count_if(is_asked), count_if(is_asked and is_resampled) from decided"
-        ).fetchone() or (0, 0, 0)
+        ).fetchall()  # an unread result would block the next stream
         return {**dict(states), **dict(zip(("wanted", "asked", "resampled"), totals, strict=True))}
 
     def asked(self) -> dict[tuple[str, str], int]:
