@@ -11,12 +11,17 @@ import pytest
 from asking import LocalAuthorities, batch_file, call_of, rows_of, teacher_at
 from simulated import SimulatedTeacher
 
+from flows.recipe import parse_recipe
 from tasks.ask.call import WorkerDone
 from tasks.ask.client import http_client
+from tasks.ask.continuing import Prefix, can_continue, continued_body, joined, whole_body
 from tasks.ask.lengths import FEWEST, Lengths, expected_charge, ladder, measured_cap
+from tasks.ask.reply import split_reasoning
+from tasks.ask.sampling import Ask, Sampling, prompt_class
 from tasks.ask.segment import Segment, read_segment
 from tasks.ask.spend import Ceiling
 from tasks.ask.worker import ask_batch_rows, read_rows, run_loop
+from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 
 MOST = 8192
@@ -235,3 +240,78 @@ def test_an_answer_counts_once_with_its_longest_draw_and_what_was_cut_off_as_at_
     client = noting([], lambda number: replies[number])
     _, segment = asked(data_root, "http://127.0.0.1:9/v1", 1, cap=256, most=900, client=client)
     assert segment.lengths["c"] == Lengths(ended={}, cut={256: 1})
+
+
+@pytest.mark.parametrize("written", [False, "off"])
+def test_a_recipe_may_write_off_without_quotes(written: object) -> None:
+    assert Sampling.model_validate({"caps": written}).caps == "off" == Sampling().caps
+
+
+def test_caps_are_for_requests_that_are_made_one_at_a_time() -> None:
+    recipe = {"dataset": "sums", "prompts": {"source": "p.jsonl", "license": "MIT"}, "teachers": ["t"]}
+    assert parse_recipe({**recipe, "sampling": {"caps": "measured"}}, "r").sampling.caps == "measured"
+    with pytest.raises(BadInput, match="ask_by is batch: write caps: off"):
+        parse_recipe({**recipe, "sampling": {"caps": "measured"}, "ask_by": "batch"}, "r")
+
+
+def test_prompts_of_one_class_are_worded_and_sampled_alike_and_of_one_family() -> None:
+    base = prompt_class(Ask(), Sampling(), None)
+    assert prompt_class(Ask(), Sampling(max_tokens=99, caps="measured", seed=3, stream=True), None) == base
+    others = [
+        prompt_class(Ask(template="Q: {prompt}"), Sampling(), None),
+        prompt_class(Ask(), Sampling(reasoning_effort="high"), None),
+        prompt_class(Ask(), Sampling(extra_body={"chat_template_kwargs": {"enable_thinking": False}}), None),
+        prompt_class(Ask(), Sampling(), "algebra"),
+    ]
+    assert len({base, *others}) == 5
+
+
+def prefix(reasoning: str = "", content: str = "", is_field: bool = True) -> Prefix:
+    return Prefix("a", reasoning, content, is_field, tokens=10)
+
+
+@pytest.mark.parametrize(
+    ("before", "reasoning", "content", "is_cut", "whole"),
+    [
+        (prefix("I add"), " 2 and 2.", "4", False, ("I add 2 and 2.", "4")),
+        (prefix("I add"), "", " 2 and 2.</think>4", False, ("I add 2 and 2.", "4")),
+        (prefix("I add"), "", " 2 and", True, ("I add 2 and", "")),  # a parser that saw no end of the thought
+        (prefix("I add 2 and 2."), "", "4", False, ("I add 2 and 2.", "4")),
+        (prefix("I add.", "It is"), " four.", "", False, ("I add.", "It is four.")),  # nor that it was over
+        (prefix(content="It is", is_field=False), "", " four.", False, ("", "It is four.")),
+        (prefix(content="<think>I add", is_field=False), "", ".</think>4", False, ("I add.", "4")),
+    ],
+)
+def test_whatever_a_parser_makes_of_a_continuation_the_texts_are_joined_where_they_were_cut(
+    before: Prefix, reasoning: str, content: str, is_cut: bool, whole: tuple[str, str]
+) -> None:
+    message = joined(before, {}, reasoning, content, is_cut)
+    thought, _, answer = split_reasoning(message, message["content"])
+    assert (thought, answer) == whole
+
+
+def test_a_beginning_is_sent_as_the_model_wrote_it() -> None:
+    assert prefix("I add").text == "<think>\nI add"
+    assert prefix("I add.", "It").text == "<think>\nI add.\n</think>\n\nIt"
+    assert prefix(content="I add.</think>It", is_field=False).text == "<think>\nI add.</think>It"
+    assert prefix(content="It is", is_field=False).text == "It is"
+
+
+def test_a_beginning_goes_with_the_fields_of_its_server_and_what_there_is_counts() -> None:
+    body = orjson.dumps({"messages": [{"role": "user", "content": "2+2?"}], "max_tokens": 64})
+    one = orjson.loads(continued_body(body, prefix("I add"), "continue_final_message", 128))
+    assert one["messages"][-1] == {"role": "assistant", "content": "<think>\nI add"}
+    assert (one["add_generation_prompt"], one["continue_final_message"], one["max_tokens"]) == (False, True, 118)
+    two = continued_body(orjson.dumps(one), prefix("I add 2"), "continue_final_message", 256, was=True)
+    assert len(orjson.loads(two)["messages"]) == 2
+    assert orjson.loads(whole_body(two, 256)) == {**orjson.loads(body), "max_tokens": 256}
+    other = orjson.loads(continued_body(body, prefix(content="It", is_field=False), "prefix", 128))
+    assert other["messages"][-1] == {"role": "assistant", "content": "It", "prefix": True}
+
+
+def test_where_only_an_answer_can_be_gone_on_with_thoughts_are_not() -> None:
+    assert can_continue(prefix("I add"), "continue_final_message")
+    assert not can_continue(prefix("I add", "It"), "prefix")
+    assert can_continue(prefix(content="It", is_field=False), "prefix")
+    assert not can_continue(prefix(), "continue_final_message")  # reasoning that the server hides
+    assert not can_continue(prefix("I add"), None)

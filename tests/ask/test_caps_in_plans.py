@@ -13,6 +13,7 @@ import pytest
 from asking import LocalAuthorities, call_of, teacher_at
 from simulated import SimulatedTeacher
 
+from flows.summary import read_drawn_again
 from tasks.ask.adopt import commit
 from tasks.ask.client import http_client
 from tasks.ask.lengths import ladder
@@ -146,7 +147,12 @@ def test_a_raised_cap_goes_on_where_the_server_can(line: Line) -> None:
     assert line.plan(600, **goes_on).to_ask == 0
     found = line.read("select answers, resampled, continued, truncated, shift from lengths")
     assert found == [(20, 0, len(rows), 0, 0.0)]
-    assert line.read("select count(*) from traces where continues is not null and reasoning like '% = %' and answer like 'Answer: %'")[0][0] > 10
+    assert (
+        line.read(
+            "select count(*) from traces where continues is not null and reasoning like '% = %' and answer like 'Answer: %'"
+        )[0][0]
+        > 10
+    )
     (pair,) = line.read("select sum(completion_tokens), sum(cost_usd) is null from attempts where state = 'paid'")
     assert line.read("select sum(t.completion_tokens) from traces t semi join wanted using (trace_id)")[0][0] == pair[0]
 
@@ -162,6 +168,9 @@ def test_a_raised_cap_is_a_fresh_draw_where_the_server_cannot_and_says_so(line: 
     line.ask(raised)
     assert line.read("select answers, resampled, continued from lengths") == [(20, len(rows), 0)]
     marks = line.read("select count(*) from traces as t semi join wanted using (trace_id) where t.resampled")
+    (drawn,) = read_drawn_again(line.root, "sums")
+    assert drawn.resampled == 20 and drawn.first_mean == 24.0  # as far as the first draws went
+    assert drawn.mean is not None and drawn.mean > 40 and drawn.quantiles[0] is not None
     assert marks == line.read("select count(*) from attempts where resampled") == [(len(rows),)]
 
 

@@ -386,3 +386,10 @@ def test_a_batch_api_is_said_by_the_entry_or_its_route_and_is_no_part_of_the_ter
     assert plain.terms_sha256 == able.terms_sha256
     routed = own("name: a\nmodel: gpt-5\nroute: openai-api\nreviewed: {by: A, on: 2026-11-21}")["a"]
     assert routed.batch is not None and routed.batch.discount == 0.5
+
+
+def test_how_a_server_continues_is_said_by_the_entry_and_is_no_part_of_the_terms(own) -> None:
+    plain = own(FIVE_LINES)["my-vllm"]
+    able = own(FIVE_LINES + "    continues: continue_final_message\n")["my-vllm"]
+    assert (plain.continues, able.continues) == (None, "continue_final_message")
+    assert plain.terms_sha256 == able.terms_sha256
