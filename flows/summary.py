@@ -19,8 +19,8 @@ SPENT = """
     from spend where dataset = ?
 """
 LENGTHS = """
-    select teacher, resampled, shift, mean_tokens, p50_tokens, p90_tokens, p99_tokens, first_mean_tokens, first_p50_tokens,
-        first_p90_tokens, first_p99_tokens
+    select teacher, resampled, shift, mean_tokens, p50_tokens, p90_tokens, p99_tokens,
+        first_mean_tokens, first_p50_tokens, first_p90_tokens, first_p99_tokens
     from lengths where dataset = ? and resampled > 0 order by teacher
 """
 

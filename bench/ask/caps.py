@@ -4,7 +4,7 @@ By the simulated teacher, which charges max(max_tokens, characters / 4) when a r
 asked with the recipe's max_tokens, and then with the caps that follow from those lengths, once drawing again and once
 going on with what they cut off. Every answer's length is drawn per attempt, by a seed.
 
-    python bench/ask/caps.py --rows 360 --seed 2026
+    python bench/ask/caps.py --rows 300 --seed 2026
 """
 
 from __future__ import annotations
@@ -113,11 +113,11 @@ def _joined(done: Sequence[BatchDone]) -> dict[str, Lengths]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=360)
-    parser.add_argument("--batch-rows", type=int, default=60)
+    parser.add_argument("--rows", type=int, default=300)
+    parser.add_argument("--batch-rows", type=int, default=100)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--max-tokens", type=int, default=4096)
-    parser.add_argument("--tpm", type=int, default=12 * 60 * 4096, help="12 rows a second with the default max_tokens")
+    parser.add_argument("--tpm", type=int, default=4 * 60 * 4096, help="4 rows a second with the default max_tokens")
     parser.add_argument("--seed", type=int, default=2026)
     options = parser.parse_args()
     logging.disable(logging.WARNING)

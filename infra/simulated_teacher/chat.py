@@ -271,7 +271,7 @@ class Chat:
         if breaks and asked.fault:
             asked.referee.broke(asked.fault, asked.number, asked.seen, now)
         self._release(asked, asked.tokens[1], now, delivered)
-        asked.referee.answer(asked.seen, asked.question.cap, asked.tokens, delivered, now)
+        asked.referee.answer(asked.seen, asked.question.reach, asked.tokens, delivered, now)
         if asked.seen.kind == "unsolved":
             asked.referee.counts["unsolved"] += 1
         if breaks:

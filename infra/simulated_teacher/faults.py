@@ -175,7 +175,7 @@ def compose(switches: Switches, seed: int, question: Question, solution: Solutio
     one that nobody here wrote is answered as if there were none.
     """
     if question.prefix is not None:
-        for earlier in range(attempt, 0, -1):
+        for earlier in range(1, attempt + 1):
             whole = _whole(switches, seed, question, solution, earlier, is_cut=False)
             if rest := _rest(whole, question.prefix, switches.reasoning):
                 return cap(rest, question.cap)

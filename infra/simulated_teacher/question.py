@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from infra.simulated_teacher.tokens import count_prompt
+from infra.simulated_teacher.tokens import count_prompt, count_tokens
 
 _CAPS = ("max_completion_tokens", "max_tokens")
 _STREAM = ("stream", "stream_options")
@@ -48,6 +48,13 @@ class Question:
     """The beginning of an answer, to go on with; no part of what makes the question the same."""
     prefix_way: str = ""
     """By which fields that was asked for: a value of the switch `continues`."""
+
+    @property
+    def reach(self) -> int | None:
+        """How long the answer may get, its beginning included; None without a cap."""
+        if self.cap is None or self.prefix is None:
+            return self.cap
+        return self.cap + count_tokens(self.prefix.replace("<think>", "").replace("</think>", ""))
 
 
 def _hash(value: object) -> str:
