@@ -12,6 +12,7 @@ from tasks.ask.batch import ask_all
 from tasks.ask.batch_files import BatchFile
 from tasks.ask.call import BatchDone, TeacherCall, check_prices, run_budget
 from tasks.ask.exchange import Counters
+from tasks.ask.measured import read_caps
 from tasks.ask.outlook import Lane, project
 from tasks.ask.plan import AskPlan
 from tasks.ask.preflight import preflight
@@ -52,7 +53,8 @@ async def ask_all_batches(line: Line, plan: AskPlan, admissions: Sequence[Admiss
     done: tuple[BatchDone, ...] = ()
     if direct:
         line.start_ray()
-        done = await ask_all(line.root, direct, calls, ceiling, line.here.workers, line.now, meter.show)
+        caps = read_caps(line.root, teachers, recipe.sampling.max_tokens) if recipe.sampling.caps != "off" else None
+        done = await ask_all(line.root, direct, calls, ceiling, line.here.workers, line.now, meter.show, caps)
     done += await _ask_by_batch(line, by_batch, awaited, calls | calls_out(line, admissions), ceiling)
     have += sum(batch.answered for batch in done)
     await line.progress.show(have, plan.wanted)

@@ -56,6 +56,15 @@ class Recipe(BaseModel):
         return teachers
 
     @model_validator(mode="after")
+    def _caps_are_for_direct_requests(self) -> "Recipe":
+        if self.sampling.caps != "off" and self.ask_by != "direct":
+            raise ValueError(
+                f"sampling.caps: {self.sampling.caps} speeds up requests that are made one at a time, and ask_by is"
+                f" {self.ask_by}: write caps: off"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _further_samples_are_further(self) -> "Recipe":
         most = self.target.max_samples_per_prompt if self.target else None
         if most is not None and most < self.samples_per_prompt:

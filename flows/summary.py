@@ -18,6 +18,28 @@ SPENT = """
         case when sum(unpriced) > 0 then null else coalesce(sum(usd), 0) end as usd
     from spend where dataset = ?
 """
+LENGTHS = """
+    select teacher, resampled, shift, mean_tokens, p50_tokens, p90_tokens, p99_tokens,
+        first_mean_tokens, first_p50_tokens, first_p90_tokens, first_p99_tokens
+    from lengths where dataset = ? and resampled > 0 order by teacher
+"""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """How long a teacher's answers are, with those that were drawn again because a cap cut them off."""
+
+    teacher: str
+    resampled: int
+    """Answers that are such fresh draws."""
+    shift: float | None
+    """Of the mean length, by asking again; the true fall is at least that. None: no usage was reported."""
+    mean: float | None
+    quantiles: tuple[float | None, ...]
+    """50, 90 and 99 %."""
+    first_mean: float | None
+    """With the first draws in place of the later ones, as far as they went."""
+    first_quantiles: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -38,6 +60,8 @@ class Summary:
     student: StudentDone | None
     shortfall: str | None = None
     """Why the version holds fewer rows than the recipe's target; None if there is no target, or it is reached."""
+    drawn_again: tuple[Drawn, ...] = ()
+    """The teachers of which some answers were drawn again, with what that did to their lengths."""
 
     def as_dict(self) -> dict[str, object]:
         """For `--json`."""
@@ -54,6 +78,16 @@ def read_funnel(root: DataRoot, dataset: str) -> tuple[dict[str, int], dict[str,
     return dict(zip(names, counts, strict=False)), reasons
 
 
+def read_drawn_again(root: DataRoot, dataset: str) -> tuple[Drawn, ...]:
+    """What drawing again has done to the lengths of a dataset's answers, by teacher."""
+    with connect(root) as warehouse:
+        rows = warehouse.execute(LENGTHS, [dataset]).fetchall()
+    return tuple(
+        Drawn(teacher, resampled, shift, mean, tuple(quantiles[:3]), quantiles[3], tuple(quantiles[4:]))
+        for teacher, resampled, shift, mean, *quantiles in rows
+    )
+
+
 def summarise(
     root: DataRoot,
     dataset: str,
@@ -67,4 +101,5 @@ def summarise(
     with connect(root) as warehouse:
         requests, tokens, usd = warehouse.execute(SPENT, [dataset]).fetchall()[0]
         asked = warehouse.execute(ASKED, [run_id]).fetchall()[0][0]
-    return Summary(dataset, run_id, asked, funnel, reasons, requests, tokens, usd, published, student, shortfall)
+    drawn = read_drawn_again(root, dataset)
+    return Summary(dataset, run_id, asked, funnel, reasons, requests, tokens, usd, published, student, shortfall, drawn)

@@ -104,6 +104,9 @@ ATTEMPTS = _schema(  # the ledger: one row an HTTP request
         ("error", pa.string()),  # one line, null when ok
         ("headers", pa.string()),  # JSON, keys redacted
         ("body", pa.large_binary()),  # the raw response
+        ("prompt_class", pa.string()),  # requests worded alike, whose answers' lengths are looked at together
+        ("resampled", pa.bool_()),  # a fresh draw, because an earlier one was cut off by its cap
+        ("continues", pa.string()),  # attempt_id of the answer whose beginning was sent along; null for most
     ]
 )
 
@@ -133,6 +136,8 @@ TRACES = _schema(
         ("latency_s", pa.float64()),
         ("received_at", UTC),
         ("text_hash", pa.string()),  # of normalised reasoning + answer: exact duplicates share it
+        ("resampled", pa.bool_()),  # as the attempt's
+        ("continues", pa.string()),  # as the attempt's; texts, completion tokens and dollars are then of both
     ]
 )
 
@@ -206,6 +211,17 @@ SCHEMAS: dict[str, pa.Schema] = {
     "version_rows": VERSION_ROWS,
 }
 
+LAYOUT = 2
+"""Of the schemas: raised whenever a column is added, so that parts written before can still be read."""
+SINCE: dict[tuple[str, str], int] = {
+    ("ledger", "prompt_class"): 2,
+    ("ledger", "resampled"): 2,
+    ("ledger", "continues"): 2,
+    ("traces", "resampled"): 2,
+    ("traces", "continues"): 2,
+}
+"""The layout with which a column of a kind began; every other one is of the first."""
+
 
 @dataclass(frozen=True)
 class DataFile:
@@ -223,3 +239,5 @@ class DataFile:
     dataset: str | None = None
     segment_id: str | None = None
     """The journal segment it was made from: a segment whose files are listed is done."""
+    layout: int = LAYOUT
+    """Of the schemas it was written by."""

@@ -5,13 +5,14 @@ file that is not listed does not exist). Everything public is plain SQL over tho
 """
 
 import hashlib
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from warehouse.records import SCHEMAS
+from warehouse.records import SCHEMAS, SINCE
 
 PUBLIC_VIEWS = (  # in order: a view is made after those it reads
     "prompts",
@@ -31,6 +32,7 @@ PUBLIC_VIEWS = (  # in order: a view is made after those it reads
     "spend",
     "wanted",
     "funnel",
+    "lengths",
     "lineage",
 )
 
@@ -53,7 +55,7 @@ def renew_views(connection: duckdb.DuckDBPyConnection) -> None:
         return
     connection.execute("begin transaction")
     for kind, schema in SCHEMAS.items():
-        connection.execute(parquet_view(kind, schema, []))
+        connection.execute(parquet_view(kind, schema, {}))
     create_public_views(connection)
     connection.execute("delete from store.view_set")
     connection.execute("insert into store.view_set (sha256) values (?)", [digest])
@@ -68,9 +70,12 @@ def create_public_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 def point_at_files(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
     """Make the private views read the listed files under `root`, the data root's absolute path."""
-    paths: dict[str, list[str]] = {kind: [] for kind in SCHEMAS}
-    for kind, path in connection.execute("select kind, path from store.file order by path").fetchall():
-        paths[kind].append(str(root / path))
+    paths: dict[str, dict[int, list[str]]] = {kind: {} for kind in SCHEMAS}
+    files = connection.execute("from store.file order by path")
+    names = [column[0] for column in files.description or ()]
+    for file in (dict(zip(names, row, strict=True)) for row in files.fetchall()):
+        # A copy that was published before there were layouts has no such column either.
+        paths[file["kind"]].setdefault(file.get("layout") or 1, []).append(str(root / file["path"]))
     for kind, schema in SCHEMAS.items():
         connection.execute(parquet_view(kind, schema, paths[kind]))
 
@@ -94,14 +99,27 @@ def mirror_tables(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f'create view store."{table}" as from warehouse.store."{table}"')
 
 
-def parquet_view(kind: str, schema: pa.Schema, paths: list[str]) -> str:
-    """The private view over the files of one kind; typed and empty when there is none."""
-    if not paths:
-        nulls = ", ".join(f'null::{_sql_type(field.type)} as "{field.name}"' for field in schema)
-        return f"create or replace view store.{kind}_parquet as select {nulls} where false"
-    columns = ", ".join(f'"{field.name}"' for field in schema)
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    return f"create or replace view store.{kind}_parquet as select {columns} from read_parquet([{listed}])"
+def parquet_view(kind: str, schema: pa.Schema, paths: Mapping[int, list[str]]) -> str:
+    """The private view over the files of one kind, by layout; typed and empty when there is none."""
+    selects = [
+        f"select {_columns(kind, schema, layout)} from read_parquet([{_listed(paths[layout])}])"
+        for layout in sorted(paths)
+    ]
+    empty = f"select {_columns(kind, schema, 0)} where false"
+    return f"create or replace view store.{kind}_parquet as {' union all '.join(selects) or empty}"
+
+
+def _columns(kind: str, schema: pa.Schema, layout: int) -> str:
+    """The columns of a kind; those that its files do not have yet are null."""
+    there = {field.name for field in schema if SINCE.get((kind, field.name), 1) <= layout}
+    return ", ".join(
+        f'"{field.name}"' if field.name in there else f'null::{_sql_type(field.type)} as "{field.name}"'
+        for field in schema
+    )
+
+
+def _listed(paths: list[str]) -> str:
+    return ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
 
 
 def _digest() -> str:

@@ -15,7 +15,7 @@ from flows.command.plan_view import lines
 from flows.command.view import duration
 from flows.forecast import Forecast
 from flows.settings import Settings
-from flows.summary import Summary
+from flows.summary import Drawn, Summary
 from tasks.judge.judge import Judged
 from tasks.publish.publication import Published
 from tasks.train.student import StudentDone
@@ -71,6 +71,17 @@ def _scores(name: str, scores: Any) -> tuple[str, ...]:
     return (name, f"{scores.prompts:,}", f"{scores.before:.1%}", f"{scores.after:.1%}", f"{low:.1%} to {high:.1%}")
 
 
+def _drawn_again(drawn: Drawn) -> str:
+    answers = "1 answer was" if drawn.resampled == 1 else f"{drawn.resampled:,} answers were"
+    if drawn.shift is None or drawn.mean is None or drawn.first_mean is None:
+        return f"{drawn.teacher}: {answers} drawn again after a cap had cut them off"
+    fall = f"at least {-drawn.shift:.1%} shorter" if drawn.shift < 0 else "no shorter as far as one can see"
+    return (
+        f"{drawn.teacher}: {answers} drawn again after a cap had cut them off; mean {drawn.mean:,.0f} tokens instead of"
+        f" {drawn.first_mean:,.0f} or more: {fall} (view lengths)"
+    )
+
+
 def print_run(
     here: Settings, summary: Summary, *, title: str | None = None, footer: RenderableType | None = None
 ) -> None:
@@ -85,6 +96,7 @@ def print_run(
         version_line(summary.published),
     ]
     parts += [Text(f"short of the target, {summary.shortfall}", style="yellow")] if summary.shortfall else []
+    parts += [Text(_drawn_again(each), style="yellow") for each in summary.drawn_again]
     if summary.student:
         done = "" if summary.student.is_new else "  trained before, so not again"
         parts += [Text(), Text.assemble(("student ", "bold"), summary.student.student_run_id, (done, "dim"))]

@@ -33,13 +33,15 @@ from infra.simulated_teacher.wire import Request, Response
 
 def _message(place: str, reply: Reply) -> dict[str, Any]:
     """The assistant's message, reasoning where the switch wants it. Cut while reasoning: content is null."""
-    thinking_cut = not reply.complete and not reply.content
+    thinking_cut = not reply.complete and not reply.content and reply.begun != "answer"
     message: dict[str, Any] = {"role": "assistant", "content": reply.content}
     if place in ("reasoning_content", "reasoning"):
         message["content"] = None if thinking_cut else reply.content
         message[place] = reply.reasoning or None
     elif place in ("think", "think-close"):
-        opening = "<think>\n" if place == "think" else ""
+        if reply.begun == "answer":
+            return message
+        opening = "<think>\n" if place == "think" and not reply.begun else ""
         closing = "" if thinking_cut else f"\n</think>\n\n{reply.content}"
         message["content"] = f"{opening}{reply.reasoning}{closing}"
     return message
@@ -123,6 +125,9 @@ class Chat:
         if question.model != self.switches.model:
             message = f"The model `{question.model}` does not exist: this server serves `{self.switches.model}`"
             raise BadRequest(message, "model", status=404, code="model_not_found")
+        if question.prefix is not None and question.prefix_way != self.switches.continues:
+            message = f"this server does not go on with a message by {question.prefix_way}"
+            raise BadRequest(message, "messages", code="unsupported_value")
         wanted = question.prompt_tokens + (question.cap or 0)
         if wanted > self.switches.context_tokens:
             message = (
@@ -266,7 +271,7 @@ class Chat:
         if breaks and asked.fault:
             asked.referee.broke(asked.fault, asked.number, asked.seen, now)
         self._release(asked, asked.tokens[1], now, delivered)
-        asked.referee.answer(asked.seen, asked.question.cap, asked.tokens, delivered, now)
+        asked.referee.answer(asked.seen, asked.question.reach, asked.tokens, delivered, now)
         if asked.seen.kind == "unsolved":
             asked.referee.counts["unsolved"] += 1
         if breaks:

@@ -68,6 +68,8 @@ class Reply:
     complete: bool = True
     usage_shown: bool = True
     swapped: bool = False
+    begun: str = ""
+    """Of a reply that goes on with a beginning: `thought` or `answer`, whichever that broke off in."""
 
 
 def attempt_fault(switches: Switches, seed: int, identity: str, attempt: int) -> str | None:
@@ -167,7 +169,23 @@ def _text(switches: Switches, seed: int, question: Question, solution: Solution 
 
 
 def compose(switches: Switches, seed: int, question: Question, solution: Solution | None, attempt: int) -> Reply:
-    """The whole reply to a question, max_tokens respected; `planted` names the faults that were put in."""
+    """The whole reply to a question, max_tokens respected; `planted` names the faults that were put in.
+
+    A beginning is gone on with as the attempt that wrote it would have gone on, so that its length stays what it was;
+    one that nobody here wrote is answered as if there were none.
+    """
+    if question.prefix is not None:
+        for earlier in range(1, attempt + 1):
+            whole = _whole(switches, seed, question, solution, earlier, is_cut=False)
+            if rest := _rest(whole, question.prefix, switches.reasoning):
+                return cap(rest, question.cap)
+    return cap(_whole(switches, seed, question, solution, attempt), question.cap)
+
+
+def _whole(
+    switches: Switches, seed: int, question: Question, solution: Solution | None, attempt: int, is_cut: bool = True
+) -> Reply:
+    """The reply before max_tokens; `is_cut`: the fault `truncated` may cut it."""
 
     def drawn(fault: str) -> bool:
         chance: float = getattr(switches, fault)
@@ -189,8 +207,22 @@ def compose(switches: Switches, seed: int, question: Question, solution: Solutio
         reply = replace(reply, reasoning="")
     for stop in question.stop:
         reply = replace(reply, content=reply.content.partition(stop)[0])
-    if fault == "truncated":
+    if fault == "truncated" and is_cut:
         reply = _cut_short(reply, draw(seed, "cut", question.identity))
     planted = (fault, *extra) if fault else extra
     swapped, shown = "model_swaps" in extra, "missing_usage" not in extra
-    return cap(replace(reply, planted=planted, swapped=swapped, usage_shown=shown), question.cap)
+    return replace(reply, planted=planted, swapped=swapped, usage_shown=shown)
+
+
+def _rest(whole: Reply, prefix: str, place: str) -> Reply | None:
+    """What comes after a beginning of this reply; None if it begins otherwise."""
+    thought, closed, answer = prefix.removeprefix("<think>\n").partition("\n</think>\n\n")
+    if not closed and not prefix.startswith("<think>") and place != "think-close":
+        thought, closed, answer = whole.reasoning, "said elsewhere", prefix
+    if not closed:
+        if not whole.reasoning.startswith(thought):
+            return None
+        return replace(whole, reasoning=whole.reasoning[len(thought) :], begun="thought")
+    if thought.strip() != whole.reasoning.strip() or not whole.content.startswith(answer):
+        return None
+    return replace(whole, reasoning="", content=whole.content[len(answer) :], begun="answer")

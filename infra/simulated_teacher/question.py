@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 
-from infra.simulated_teacher.tokens import count_prompt
+from infra.simulated_teacher.tokens import count_prompt, count_tokens
 
 _CAPS = ("max_completion_tokens", "max_tokens")
 _STREAM = ("stream", "stream_options")
+_CONTINUES = ("add_generation_prompt", "continue_final_message")
 
 
 class BadRequest(ValueError):
@@ -26,8 +27,9 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. `identity` is the client's request id (if it sent one) and a hash of the body less max_tokens and
-    what says whether to stream, so a retry, and a second try with a higher cap, are the same question; `prompt` is a
+    """What is asked. `identity` is the client's request id (if it sent one) and a hash of the body less max_tokens,
+    what says whether to stream, and the beginning of an answer, so a retry, a second try with a higher cap, and a
+    request to go on are the same question; `prompt` is a
     hash of the messages alone."""
 
     identity: str
@@ -42,6 +44,17 @@ class Question:
     stream: bool = False
     stream_usage: bool = False
     """A last chunk shall state the usage."""
+    prefix: str | None = None
+    """The beginning of an answer, to go on with; no part of what makes the question the same."""
+    prefix_way: str = ""
+    """By which fields that was asked for: a value of the switch `continues`."""
+
+    @property
+    def reach(self) -> int | None:
+        """How long the answer may get, its beginning included; None without a cap."""
+        if self.cap is None or self.prefix is None:
+            return self.cap
+        return self.cap + count_tokens(self.prefix.replace("<think>", "").replace("</think>", ""))
 
 
 def _hash(value: object) -> str:
@@ -94,6 +107,19 @@ def _stream_usage(body: dict[str, Any]) -> bool:
     return options.get("include_usage") is True
 
 
+def _prefix(body: dict[str, Any], messages: list[Any]) -> tuple[str | None, str]:
+    """The beginning to go on with, and how it was said: vLLM's two fields, or `prefix: true` in the last message."""
+    last, wants = messages[-1], body.get("continue_final_message")
+    if wants and body.get("add_generation_prompt", True):
+        raise BadRequest("continue_final_message needs add_generation_prompt: false", "continue_final_message")
+    way = "continue_final_message" if wants else "prefix" if isinstance(last, dict) and last.get("prefix") else ""
+    if not way:
+        return None, ""
+    if not isinstance(last, dict) or last.get("role") != "assistant":
+        raise BadRequest("only a last message of the assistant can be gone on with", "messages")
+    return _content(last), way
+
+
 def parse_question(raw: bytes, client_request_id: str) -> Question:
     """BadRequest names the field that is missing, malformed or not supported (n > 1)."""
     try:
@@ -115,7 +141,11 @@ def parse_question(raw: bytes, client_request_id: str) -> Question:
     if not asked:
         raise BadRequest("no message with role user", "messages")
     cap = _cap(body)
-    unlimited = {name: value for name, value in body.items() if name not in (*_CAPS, *_STREAM)}
+    prefix, way = _prefix(body, messages)
+    if prefix is not None:
+        messages = messages[:-1]
+    unlimited = {name: value for name, value in body.items() if name not in (*_CAPS, *_STREAM, *_CONTINUES)}
+    unlimited["messages"] = messages
     return Question(
         identity=f"{client_request_id}#{_hash(unlimited)}",
         client_request_id=client_request_id,
@@ -128,4 +158,6 @@ def parse_question(raw: bytes, client_request_id: str) -> Question:
         stop=_stop(body),
         stream=_stream(body),
         stream_usage=_stream_usage(body),
+        prefix=prefix,
+        prefix_way=way,
     )

@@ -18,6 +18,7 @@ OUTPUT_CHARGED = ("at_end", "as_produced")
 HEADER_STYLES = ("openai", "azure", "anthropic", "groq", "cerebras", "none")
 QUEUE_COUNTS = ("waiting", "all")
 RETRY_AFTER_AS = ("seconds", "date")
+CONTINUES = ("none", "continue_final_message", "prefix")
 METRICS = ("vllm", "sglang", "none")
 ON_DISCONNECT = ("bill", "abort")
 
@@ -47,6 +48,11 @@ class Switches:
     model: str = _is("model name served and accepted", "simulated-teacher")
     reasoning: str = _is("where the reasoning goes", "reasoning_content", one_of=REASONING_PLACES)
     styles: int = _is("ways of wording the same solution; samples of one prompt differ only above 1", 1, low=1)
+    continues: str = _is(
+        "goes on with an assistant's last message: no (400), by vLLM's fields, by `prefix: true`",
+        "none",
+        one_of=CONTINUES,
+    )
     context_tokens: int = _is("prompt and max_tokens together may not exceed this", 131072, low=1)
 
     rpm: float = _is("requests a minute, continuously refilled; 0 = no limit", 0.0)

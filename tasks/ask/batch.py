@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
@@ -24,6 +24,8 @@ from tasks.ask.batch_files import BatchFile
 from tasks.ask.call import BatchDone, TeacherCall, WorkerDone, check_prices, run_budget
 from tasks.ask.exchange import Charging, Limits, RunTerms, lowest
 from tasks.ask.journal import SUFFIX
+from tasks.ask.lengths import Lengths
+from tasks.ask.measured import CapBook
 from tasks.ask.segment import BEST_FIRST
 from tasks.ask.spend import Amount, Ceiling
 from tasks.ask.submissions import root_id
@@ -53,6 +55,7 @@ async def ask_all(
     workers: int,
     now: Now,
     on_progress: Callable[[Progress], Awaitable[None]] | None = None,
+    caps: CapBook | None = None,
 ) -> tuple[BatchDone, ...]:
     """Ask for every batch, in order, at most `workers` at a time; returns those that were asked.
 
@@ -60,6 +63,7 @@ async def ask_all(
         calls: by teacher name; all of one run.
         ceiling: over everything ever billed for the dataset.
         on_progress: called every 0.5 s, and once at the end.
+        caps: what is known of the answers' lengths, which grows with each batch; None: every row's cap is the plan's.
 
     Raises:
         BadInput: a dollar ceiling, of the recipe or of an account, on a teacher without a price.
@@ -77,7 +81,7 @@ async def ask_all(
     lanes = {account: Turns(workers) for account in authorities.quota}
     watching = asyncio.create_task(_watch(authorities, lanes.values(), on_progress))
     try:
-        done = await _ask_in_turn(batches, calls, authorities, lanes, now)
+        done = await _ask_in_turn(batches, calls, authorities, lanes, now, caps)
         if watching.done():
             watching.result()
         return done
@@ -120,6 +124,7 @@ async def _ask_in_turn(
     authorities: Authorities,
     lanes: Mapping[Account, Turns],
     now: Now,
+    caps: CapBook | None = None,
 ) -> tuple[BatchDone, ...]:
     """Every account's batches in their order, beside one another: a slow teacher holds no other one up."""
     done: list[BatchDone] = []
@@ -133,13 +138,17 @@ async def _ask_in_turn(
                 if batch is None or is_over:
                     return
                 try:
-                    finished = await ask_batch(batch, calls[batch.teacher], authorities, turn, now)
+                    call = calls[batch.teacher]
+                    call = call if caps is None else replace(call, caps=caps.of(call.teacher.name))
+                    finished = await ask_batch(batch, call, authorities, turn, now)
                 except BaseException:
                     is_over = True
                     with suppress(RayError):
                         await stop_asking(authorities, "another batch has failed")
                     raise
             done.append(finished)
+            if caps is not None:
+                caps.learn(batch.teacher, finished.lengths)
             is_over = is_over or finished.stopped is not None
 
     takers = []
@@ -161,6 +170,7 @@ class _Tally:
     settled: set[str] = field(default_factory=set)
     files: list[DataFile] = field(default_factory=list)
     spent: Amount = Amount()
+    lengths: dict[str, Lengths] = field(default_factory=dict)
 
     def add(self, done: WorkerDone) -> None:
         for key, state in done.states.items():
@@ -168,6 +178,8 @@ class _Tally:
         self.settled |= done.settled
         self.files += done.files
         self.spent += done.spent
+        for name, found in done.lengths.items():
+            self.lengths.setdefault(name, Lengths()).join(found)
 
     def done(self, batch: BatchFile, last: WorkerDone) -> BatchDone:
         states = list(self.states.values())
@@ -182,6 +194,7 @@ class _Tally:
             usd=self.spent.usd,
             files=tuple(self.files),
             stopped=last.stopped,
+            lengths=self.lengths,
         )
 
 
@@ -261,7 +274,10 @@ def _rescue(root: DataRoot, dataset: str, segment_id: str, why: str, now: Now) -
         taken = adopt_segment(root, path, now())
         if taken is not None:
             segment, files = taken
-            return WorkerDone(path, segment_id, files, segment.states, segment.spent, segment.settled, failure=why)
+            settled, lengths = segment.settled, segment.lengths
+            return WorkerDone(
+                path, segment_id, files, segment.states, segment.spent, settled, lengths=lengths, failure=why
+            )
         if time.monotonic() >= deadline:
             raise RunFailed(f"a worker was lost ({why}) and still holds {path}: stop its node, and run again")
         time.sleep(0.1)

@@ -7,6 +7,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from tasks.ask.batch_lines import request_line
 from tasks.ask.call import TeacherCall
 from tasks.ask.spend import Amount, Ceiling
@@ -97,4 +99,8 @@ class LinesCutter:
             "max_tokens": row["max_tokens"],
             "worst_tokens": worst.tokens,
             "worst_cost_usd": worst.usd if self._call.rates else None,
+            "most_tokens": row["most_tokens"] or row["max_tokens"],
+            "prompt_class": row["prompt_class"],
+            "resampled": bool(row["resampled"]),
+            "prefix": orjson.loads(row["prefix"]) if row["prefix"] else None,
         }

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from tasks.ask.exchange import Charging, Limits, RunTerms
+from tasks.ask.lengths import Lengths
 from tasks.ask.providers import MeterName, provider_named
 from tasks.ask.spend import AccountCeiling, Amount, Ceiling, Rates, RunBudget, check_priced
 from tasks.right.terms import Teacher
@@ -27,6 +28,8 @@ class TeacherCall:
     """The data root."""
     api_key: str | None = field(default=None, repr=False)
     """Sent as a bearer token; never journaled, logged or part of an error."""
+    caps: Mapping[str, int] = field(default_factory=dict)
+    """By prompt class: the cap to ask first with, where one was measured since the plan was made."""
     connect_timeout_s: float = 10.0
     request_timeout_s: float = 600.0
     """From sending to the last byte; long, because a timeout after sending may have been paid."""
@@ -121,6 +124,8 @@ class WorkerDone:
     """Billed, with what is unknown at its worst."""
     settled: frozenset[str] = frozenset()
     """Request keys that were asked to an end; a worker that takes the batch over leaves them alone."""
+    lengths: Mapping[str, Lengths] = field(default_factory=dict)
+    """Of its answers, by prompt class."""
     over_budget: int = 0
     failure: str | None = None
     """Why the run must end."""
@@ -143,6 +148,8 @@ class BatchDone:
     usd: float
     files: tuple[DataFile, ...]
     stopped: str | None = None
+    lengths: Mapping[str, Lengths] = field(default_factory=dict)
+    """Of its answers, by prompt class."""
 
 
 def run_budget(run_id: str, dataset: str, ceiling: Ceiling, calls: Iterable[TeacherCall]) -> RunBudget:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from tasks.ask.charge import Cost, Want, refund
+from tasks.ask.continuing import Prefix
 from tasks.ask.exchange import UNKNOWN, Charging, Counters, Failure, Grant, Report, Stop
 from tasks.ask.headers import HeaderLimit
 from tasks.ask.meter import HORIZON_S, LATE_S
@@ -48,6 +49,7 @@ class Row:
     sample_index: int
     body: bytes
     max_tokens: int
+    """The cap of the answer; of a continuation, with what it goes on with."""
     want: Want
     """By which its provider charges it."""
     worst: Amount
@@ -56,6 +58,13 @@ class Row:
     """Requests of it that did not go through in this batch and count as tries."""
     held_up: int = 0
     """Times that it was too late when its intent was durable."""
+    most_tokens: int = 0
+    """The recipe's cap: an answer cut off below it is asked for again with a higher one."""
+    prompt_class: str | None = None
+    resampled: bool = False
+    """A fresh draw, because an earlier one was cut off."""
+    prefix: Prefix | None = None
+    """The beginning that it goes on with."""
 
     def again(self, counted: bool) -> "Row":
         return replace(self, tries=self.tries + counted)

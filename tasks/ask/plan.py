@@ -254,22 +254,22 @@ def _write_plan(root: DataRoot, samples: Samples, plan_id: str, wanted: Wanted) 
 def _teacher_plan(samples: Samples, teacher: Teacher, forecast: Forecast, sampling: Sampling) -> TeacherPlan:
     mean = samples.completion_tokens({teacher.name: teacher}).get(teacher.name, sampling.max_tokens * ASSUMED_FILL)
     completion = forecast.requests * min(mean, sampling.max_tokens)
-    most = forecast.requests * sampling.max_tokens
+    most = forecast.worst_completion_tokens
     tokens = round(forecast.prompt_tokens + completion)
     return TeacherPlan(
         teacher=teacher.name,
         requests=forecast.requests,
         estimated_tokens=tokens,
-        worst_tokens=forecast.prompt_tokens_bound + most,
+        worst_tokens=forecast.worst_prompt_tokens + most,
         estimated_usd=usd(teacher, forecast.prompt_tokens, completion),
-        worst_usd=usd(teacher, forecast.prompt_tokens_bound, most),
-        estimated_s=_seconds(teacher, forecast.requests, forecast.prompt_tokens + most),
+        worst_usd=usd(teacher, forecast.worst_prompt_tokens, most),
+        estimated_s=_seconds(teacher, forecast.requests, forecast.prompt_tokens + forecast.capped_tokens),
         longest_prompt=forecast.longest_prompt,
     )
 
 
 def _seconds(teacher: Teacher, requests: int, charged_tokens: int) -> float | None:
-    """The slowest of the stated rates; tokens as a worker charges them, `max_tokens` in full."""
+    """The slowest of the stated rates; tokens as a worker charges them, each cap in full."""
     rates = ((requests, teacher.quota.requests_per_minute), (charged_tokens, teacher.quota.tokens_per_minute))
     return max((60.0 * amount / limit for amount, limit in rates if limit), default=None)
 

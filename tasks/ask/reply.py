@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import orjson
 
+from tasks.ask.continuing import CLOSE, OPEN, Prefix, joined
 from tasks.ask.headers import HeaderLimit, duration, header_limits, retry_after
 from tasks.ask.providers import UNKNOWN, MeterName
 from tasks.ask.refusals import Refusal, headers_inside, problem_of, read_refusal, status_inside
@@ -37,7 +38,8 @@ Broke = Literal["timeout", "connection"]
 
 INTERRUPTED = "interrupted"
 """The finish reason of a stream that ended in mid-answer: what arrived is kept, and it is no answer."""
-OPEN, CLOSE = "<think>", "</think>"
+CUT_OFF = ("length", "max_tokens")
+"""Finish reasons of an answer that reached its cap."""
 _ERROR_CHARS = 300
 
 
@@ -77,12 +79,14 @@ def read_reply(
     received_at: datetime,
     provider: str = UNKNOWN.name,
     broke: Broke | None = None,
+    prefix: Prefix | None = None,
 ) -> Reply:
     """Normalise a response, streamed or not.
 
     Args: headers: names in lower case. received_at: dates a Retry-After that is a date. provider: as the entry of
     the teacher names it, and the journal keeps it; a name that is not known reads as `unknown`. broke: what became
-    of a stream that ended before the server ended it.
+    of a stream that ended before the server ended it. prefix: the beginning that the request went on with; texts are
+    then of the whole answer, and the usage still of this response alone.
     """
     stream = assemble(body) if is_stream(headers) else None
     document = stream.document if stream and stream.document else _document(body)
@@ -102,7 +106,7 @@ def read_reply(
         error = _error_line(status, document, body)
         return Reply(refusal.outcome, finish_reason=finish, error=error, about=refusal.about, **said)
     if stream and (lost := _lost(stream, broke)):
-        return _interrupted(document, lost, {**said, "usage": None})
+        return _interrupted(document, lost, {**said, "usage": None}, prefix)
     if isinstance(document.get("error"), dict):  # gateways pass an upstream failure on inside a 200
         inner = status_inside(document)
         failed = read_refusal(inner, headers, document, limits, provider) if inner else Refusal("malformed")
@@ -110,7 +114,7 @@ def read_reply(
     message, finish = _choice(document)
     if message is None or finish == "error" or (stream and not stream.readable):
         return Reply("malformed", finish_reason=finish, error=_error_line(status, document, body), **said)
-    return _answered(message, finish, said)
+    return _answered(_whole(message, finish, prefix), finish, said)
 
 
 def _lost(stream: Assembled, broke: Broke | None) -> Broke | None:
@@ -120,15 +124,22 @@ def _lost(stream: Assembled, broke: Broke | None) -> Broke | None:
     return None if is_over else broke or "connection"
 
 
-def _interrupted(document: Mapping[str, Any], outcome: Broke, said: dict[str, Any]) -> Reply:
+def _interrupted(document: Mapping[str, Any], outcome: Broke, said: dict[str, Any], prefix: Prefix | None) -> Reply:
     """A stream that ended in mid-answer: its beginning, and no usage, because what it cost is not known."""
-    message, _ = _choice(document)
-    content = _flat((message or {}).get("content"))
-    reasoning, source, answer = split_reasoning(message or {}, content)
+    message = _whole(_choice(document)[0] or {}, CUT_OFF[0], prefix)
+    content = _flat(message.get("content"))
+    reasoning, source, answer = split_reasoning(message, content)
     problem = problem_of(document) if "error" in document else {}
     why = problem.get("message") or ("nothing came for too long" if outcome == "timeout" else "the connection ended")
     error = f"the stream stopped after {len(reasoning) + len(answer)} characters: {' '.join(str(why).split())}"
     return Reply(outcome, reasoning, source, answer, content, INTERRUPTED, error=error[:_ERROR_CHARS], **said)
+
+
+def _whole(message: dict[str, Any], finish: str | None, prefix: Prefix | None) -> dict[str, Any]:
+    """The message, with what it goes on with."""
+    if prefix is None:
+        return message
+    return joined(prefix, message, reasoning_field(message), _flat(message.get("content")), finish in CUT_OFF)
 
 
 def _answered(message: dict[str, Any], finish: str | None, said: dict[str, Any]) -> Reply:
@@ -136,7 +147,7 @@ def _answered(message: dict[str, Any], finish: str | None, said: dict[str, Any])
     reasoning, source, answer = split_reasoning(message, content)
     refusal = message.get("refusal")
     outcome: Outcome = "ok"
-    if finish in ("length", "max_tokens"):
+    if finish in CUT_OFF:
         outcome = "truncated"
     elif finish == "content_filter" or (isinstance(refusal, str) and refusal):
         outcome = "refused"
@@ -155,16 +166,21 @@ def split_reasoning(message: Mapping[str, Any], content: str) -> tuple[str, Reas
     the opening tag, so a closing tag alone counts, and a text cut off while thinking has only the opening
     one.
     """
+    thought = reasoning_field(message)
+    return (thought.strip(), "field", content.strip()) if thought else _split_tags(content)
+
+
+def reasoning_field(message: Mapping[str, Any]) -> str:
+    """The reasoning that came in a field of its own, blanks kept; empty where there is none."""
     for name in ("reasoning", "reasoning_content"):
         value = message.get(name)
         if isinstance(value, str) and value.strip():
-            return value.strip(), "field", content.strip()
+            return value
     details = message.get("reasoning_details")
-    if isinstance(details, list):
-        text = "".join(part["text"] for part in details if isinstance(part, dict) and isinstance(part.get("text"), str))
-        if text.strip():
-            return text.strip(), "field", content.strip()
-    return _split_tags(content)
+    if not isinstance(details, list):
+        return ""
+    text = "".join(part["text"] for part in details if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return text if text.strip() else ""
 
 
 def _split_tags(content: str) -> tuple[str, ReasoningSource, str]:

@@ -1,11 +1,12 @@
 """What a recipe says about asking (pure): the wording, the sampling fields, and the budget."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tasks.ask.spend import Ceiling
+from warehouse.records import content_id
 
 PLACEHOLDER = "{prompt}"
 OURS = frozenset(
@@ -82,6 +83,11 @@ class Sampling(BaseModel):
     top_p: float | None = Field(None, gt=0, le=1, description="Above 0, up to 1; null: the server's default.")
     max_tokens: int = Field(2048, ge=1, le=1_000_000, description="Cap on reasoning and answer together, per sample.")
     seed: int | None = Field(None, ge=0, le=2**31 - 1, description="Sample i of a prompt is sent seed + i.")
+    caps: Literal["off", "measured"] = Field(
+        "off",
+        description="measured: ask with a lower cap than max_tokens where the provider reserves it and the lengths are"
+        " known, and ask again for what that cuts off; may shorten the data, see docs/caps.md.",
+    )
     stop: tuple[StopString, ...] | None = Field(
         None, min_length=1, max_length=4, description="Up to four stop strings."
     )
@@ -92,11 +98,12 @@ class Sampling(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _as_people_write_it(cls, data: Any) -> Any:
-        """A single stop string may stand without a list; `extra_body: null` means none."""
+        """A single stop string may stand without a list; `extra_body: null` means none; YAML reads `off` as false."""
         if not isinstance(data, dict):
             return data
         stop, extra = data.get("stop"), data.get("extra_body")
         given = {name: value for name, value in data.items() if name != "extra_body" or extra is not None}
+        given |= {"caps": "off"} if data.get("caps") is False else {}
         return {**given, "stop": [stop]} if isinstance(stop, str) else given
 
     @field_validator("extra_body")
@@ -111,6 +118,13 @@ class Sampling(BaseModel):
         if not is_exact:
             raise ValueError("cannot be sent as JSON: it holds nan, an infinity, or a value that is not JSON")
         return extra
+
+
+def prompt_class(ask: Ask, sampling: Sampling, family: str | None) -> str:
+    """The name of requests whose answers' lengths are looked at together: worded alike, sampled alike (reasoning effort
+    and `extra_body` included), and of one family of prompts where the source has families."""
+    unlike = sampling.model_dump_json(exclude={"max_tokens", "caps", "seed", "stream"})
+    return content_id("prompt class", ask.model_dump_json(), unlike, family)
 
 
 class Budget(BaseModel):

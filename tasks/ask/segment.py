@@ -13,7 +13,9 @@ import orjson
 import pyarrow as pa
 
 from tasks.ask.call import TeacherCall
+from tasks.ask.continuing import Prefix
 from tasks.ask.journal import Frame, read_frames
+from tasks.ask.lengths import Lengths
 from tasks.ask.outcomes import RULES
 from tasks.ask.reply import Reply, read_reply
 from tasks.ask.spend import Amount, Rates
@@ -93,6 +95,8 @@ class Segment:
     header: SegmentHeader
     attempts: tuple[Mapping[str, Any], ...]
     traces: tuple[Mapping[str, Any], ...]
+    cut: frozenset[str] = frozenset()
+    """Attempts whose answer was cut off below the cap that is wanted: more of it is to be asked for."""
 
     @property
     def spent(self) -> Amount:
@@ -101,18 +105,36 @@ class Segment:
 
     @property
     def settled(self) -> frozenset[str]:
-        """Request keys whose last attempt is not one that is tried again within a batch."""
+        """Request keys whose last attempt is not one that is tried again within a batch, or that have an answer, if
+        only the beginning of one: a later plan knows how to ask for more."""
         last = {attempt["request_key"]: attempt for attempt in self.attempts}
-        return frozenset(key for key, attempt in last.items() if not _may_go_on(attempt))
+        paid = {attempt["request_key"] for attempt in self.attempts if attempt["state"] == "paid"}
+        return frozenset(key for key, attempt in last.items() if key in paid or not _may_go_on(attempt))
 
     @property
     def states(self) -> dict[str, AttemptState]:
-        """Where each sample stands: the best of its attempts counts."""
+        """Where each sample stands: the best of its attempts counts; one with a beginning alone is not listed."""
         best: dict[str, AttemptState] = {}
         for attempt in self.attempts:
+            if attempt["attempt_id"] in self.cut:
+                continue
             key, state = attempt["request_key"], attempt["state"]
             best[key] = min(best.get(key, state), state, key=BEST_FIRST.index)
         return best
+
+    @property
+    def lengths(self) -> dict[str, Lengths]:
+        """Completion tokens by prompt class: of each sample the longest answer that was seen."""
+        classes = {each["attempt_id"]: each["prompt_class"] for each in self.attempts if each["state"] == "paid"}
+        longest: dict[str, tuple[int, bool, str]] = {}
+        for trace in self.traces:
+            key, tokens, name = trace["request_key"], trace["completion_tokens"], classes.get(trace["attempt_id"])
+            if name is not None and tokens is not None and tokens > longest.get(key, (-1,))[0]:
+                longest[key] = tokens, trace["outcome"] == "truncated", name
+        found: dict[str, Lengths] = {}
+        for tokens, is_cut, name in longest.values():
+            found.setdefault(name, Lengths()).add(tokens, is_cut)
+        return found
 
 
 def billed(attempt: Mapping[str, Any]) -> Amount:
@@ -134,14 +156,17 @@ def read_segment(path: Path) -> Segment | None:
     header = SegmentHeader(**first.fields)
     attempts: list[Mapping[str, Any]] = []
     traces: list[Mapping[str, Any]] = []
+    cut: set[str] = set()
     for sent, end in _pairs(frames):
         attempt, reply = _attempt(header, sent, end)
         if attempt is None:
             continue
         attempts.append(attempt)
         if reply is not None and _is_kept(reply) and header.batch_id != PREFLIGHT:
-            traces.append(_trace(attempt, reply))
-    return Segment(header, tuple(attempts), tuple(traces))
+            traces.append(_trace(attempt, reply, _prefix(sent)))
+        if attempt["outcome"] == "truncated" and sent["max_tokens"] < sent.get("most_tokens", 0):
+            cut.add(attempt["attempt_id"])
+    return Segment(header, tuple(attempts), tuple(traces), frozenset(cut))
 
 
 def write_parts(root: DataRoot, segment: Segment) -> tuple[DataFile, ...]:
@@ -197,7 +222,8 @@ def _attempt(
 def _received(header: SegmentHeader, sent: Mapping[str, Any], end: Frame) -> tuple[dict[str, Any], Reply]:
     at = _time(end.fields["at"])
     fields = end.fields
-    reply = read_reply(fields["status"], fields["headers"], end.body, at, header.provider, fields.get("broke"))
+    broke, prefix = fields.get("broke"), _prefix(sent)
+    reply = read_reply(fields["status"], fields["headers"], end.body, at, header.provider, broke, prefix)
     rule = RULES[reply.outcome]
     usage = reply.usage
     usage_source = None if rule.billed == "no" else ("reported" if usage else "unknown")
@@ -228,6 +254,7 @@ def _received(header: SegmentHeader, sent: Mapping[str, Any], end: Frame) -> tup
 def _row(
     header: SegmentHeader, sent: Mapping[str, Any], state: AttemptState, outcome: Outcome, **more: Any
 ) -> dict[str, Any]:
+    prefix = _prefix(sent)
     return {
         **dict.fromkeys(ATTEMPTS.names),
         "attempt_id": content_id(header.segment_id, sent["n"]),
@@ -247,11 +274,20 @@ def _row(
         "usage_source": "unknown",
         "worst_tokens": sent["worst_tokens"],
         "worst_cost_usd": sent["worst_cost_usd"],
+        "prompt_class": sent.get("prompt_class"),
+        "resampled": bool(sent.get("resampled")),
+        "continues": prefix.attempt_id if prefix else None,
         **more,
     }
 
 
-def _trace(attempt: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
+def _prefix(sent: Mapping[str, Any]) -> Prefix | None:
+    """What a request went on with; journals of before there were continuations say nothing of it."""
+    return Prefix(**sent["prefix"]) if sent.get("prefix") else None
+
+
+def _trace(attempt: Mapping[str, Any], reply: Reply, prefix: Prefix | None) -> dict[str, Any]:
+    """One trace; of a continuation the texts are whole already, and its length and cost are made so here."""
     return {
         **{name: attempt.get(name) for name in TRACES.names},
         "trace_id": content_id(attempt["request_key"], reply.reasoning, reply.content, reply.finish_reason),
@@ -261,6 +297,19 @@ def _trace(attempt: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
         "content": reply.content,
         "finish_reason": reply.finish_reason,
         "text_hash": content_id(" ".join(reply.reasoning.split()), " ".join(reply.answer.split())),
+        **(_whole(attempt, prefix) if prefix else {}),
+    }
+
+
+def _whole(attempt: Mapping[str, Any], prefix: Prefix) -> dict[str, Any]:
+    before = {
+        "completion_tokens": prefix.tokens,
+        "reasoning_tokens": prefix.reasoning_tokens,
+        "cost_usd": prefix.cost_usd,
+    }
+    return {
+        name: None if tokens is None or attempt[name] is None else tokens + attempt[name]
+        for name, tokens in before.items()
     }
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.ask.measured import CapBook, measure
 from tasks.ask.outcomes import RULES
 from tasks.ask.prompt_file import Mask, PromptFile, rows_of
 from tasks.ask.render import render_messages, request, request_key
@@ -147,9 +148,9 @@ class Samples:
     def counts(self) -> dict[str, int]:
         """Samples by state, and how many are `wanted`, `asked`, `resampled`."""
         states = self._connection.execute("select state, count(*) from decided group by state").fetchall()
-        totals = self._connection.execute(
+        (totals,) = self._connection.execute(
             "select count(*), count_if(is_asked), count_if(is_asked and is_resampled) from decided"
-        ).fetchone() or (0, 0, 0)
+        ).fetchall()  # an unread result would block the next stream
         return {**dict(states), **dict(zip(("wanted", "asked", "resampled"), totals, strict=True))}
 
     def asked(self) -> dict[tuple[str, str], int]:
@@ -174,6 +175,14 @@ class Samples:
             {"teachers": sorted(teachers), "fewest": FEWEST_ANSWERS},
         ).fetchall()
         return dict(rows)
+
+    def caps(self, teachers: Mapping[str, Teacher], sampling: Sampling) -> CapBook:
+        """What is known of the answers' lengths; nothing as long as the recipe wants no caps of its own."""
+        return (
+            CapBook(sampling.max_tokens)
+            if sampling.caps == "off"
+            else measure(self._connection, teachers, sampling.max_tokens)
+        )
 
     def plan_state(self, plan_id: str, dataset: str) -> str:
         """`current`, `known` (planned before, another is current) or `new`."""

@@ -25,15 +25,18 @@ from tasks.ask.authority import exchange_with
 from tasks.ask.call import TeacherCall, WorkerDone
 from tasks.ask.charge import Want
 from tasks.ask.client import TROUBLE, Lost, http_client, what_was_lost
+from tasks.ask.continuing import Prefix, capped_body
 from tasks.ask.exchange import Counters, Failure, Stop
 from tasks.ask.journal import SUFFIX, Journal, blotted, redacted
 from tasks.ask.lease import EXCHANGE_S, AuthorityLost, Lease, Permit, Row
+from tasks.ask.longer import ask_longer, worst_of
 from tasks.ask.outcomes import RULES, backoff, tried_again
 from tasks.ask.post import Received, post
 from tasks.ask.reply import Reply, read_reply
 from tasks.ask.segment import EPOCH, SegmentHeader, read_segment, write_parts
 from tasks.ask.shared_root import check_seen
 from tasks.ask.spend import Amount
+from warehouse.records import content_id
 
 AUTHORITY_TIMEOUT_S = 5.0
 """An exchange that takes longer has failed, and is made again."""
@@ -96,6 +99,7 @@ async def _hand_over(asking: "Asking", segment_id: str) -> WorkerDone:
         states=segment.states,
         spent=segment.spent,
         settled=segment.settled,
+        lengths=segment.lengths,
         over_budget=asking.over_budget,
         failure=stop.reason if stop and stop.failed else None,
         stopped=stop.reason if stop and not stop.failed else None,
@@ -112,6 +116,7 @@ class Asking:
         self.over_budget = 0
         self.lost_authority = False
         self._client, self._rng = client, rng
+        self._segment_id = journal.path.stem
         self._numbers = 0
         self._requests: set[asyncio.Task[None]] = set()
         self._backing_off: list[tuple[float, int, Row]] = []
@@ -242,13 +247,17 @@ class Asking:
         if broke:
             fields["broke"] = broke
         await self.journal.append("received", fields, body)
-        reply = read_reply(response.status, headers, body, _datetime(at), self.call.teacher.provider, broke)
+        provider = self.call.teacher.provider
+        reply = read_reply(response.status, headers, body, _datetime(at), provider, broke, row.prefix)
         self.lease.note_reply(permit, reply, latency_s)
         if self.lease.is_urgent:
             self._urgent.set()
         self.lease.finish(permit, self._cost(row, reply))
-        self._count_reply(reply)
-        if reply.interrupted:
+        longer = self._longer(row, number, reply)
+        self._count_reply(reply, is_last=longer is None)
+        if longer is not None:
+            self.lease.waiting.appendleft(longer)
+        elif reply.interrupted:
             self._count(maybe_paid=1)
         elif not tried_again(reply.outcome, row.tries + 1, self.lease.storm):
             self._count(failed=0 if RULES[reply.outcome].answer else 1)
@@ -256,6 +265,12 @@ class Asking:
             self.lease.waiting.appendleft(row)
         else:
             self._back_off(row.again(counted=not self.lease.storm))
+
+    def _longer(self, row: Row, number: int, reply: Reply) -> Row | None:
+        """The same sample with a higher cap, where this one has cut it off."""
+        usd = reply.usage.cost_usd(self.call.rates) if reply.usage else None
+        attempt_id = content_id(self._segment_id, number)
+        return ask_longer(row, reply, attempt_id, usd, self.call.teacher.continues, self.call.rates)
 
     async def _note_lost(self, permit: Permit, number: int, lost: Lost, age_s: float) -> None:
         row = permit.row
@@ -286,6 +301,10 @@ class Asking:
             "worst_tokens": row.worst.tokens,
             "worst_cost_usd": row.worst.usd if self.call.rates else None,
             "at": _now(),
+            "most_tokens": row.most_tokens,
+            "prompt_class": row.prompt_class,
+            "resampled": row.resampled,
+            "prefix": row.prefix.as_dict() if row.prefix else None,
         }
 
     def _cost(self, row: Row, reply: Reply) -> Amount:
@@ -297,10 +316,10 @@ class Asking:
         usage = reply.usage
         return Amount(1, usage.prompt + usage.completion, usage.cost_usd(self.call.rates) or 0.0)
 
-    def _count_reply(self, reply: Reply) -> None:
+    def _count_reply(self, reply: Reply, is_last: bool) -> None:
         usage = reply.usage
         self._count(
-            answered=1 if RULES[reply.outcome].answer else 0,
+            answered=1 if is_last and RULES[reply.outcome].answer else 0,
             rate_limited=1 if reply.outcome == "rate_limited" else 0,
             overloaded=1 if reply.outcome == "overloaded" else 0,
             prompt_tokens=usage.prompt if usage else 0,
@@ -319,15 +338,24 @@ def read_rows(path: str, call: TeacherCall, skip: frozenset[str]) -> list[Row]:
 
 
 def _row(row: dict[str, Any], call: TeacherCall) -> Row:
-    prompt, rates = row["prompt_tokens_bound"], call.rates
+    prefix = Prefix(**orjson.loads(row["prefix"])) if row["prefix"] else None
+    most = row["most_tokens"] or row["max_tokens"]
+    cap, body = row["max_tokens"], row["body"]
+    if not (prefix or row["resampled"]) and (measured := call.caps.get(row["prompt_class"])):
+        cap, body = min(measured, most), capped_body(body, min(measured, most))
+    sent = max(1, cap - prefix.tokens) if prefix else cap
     return Row(
         request_key=row["request_key"],
         prompt_id=row["prompt_id"],
         sample_index=row["sample_index"],
-        body=row["body"],
-        max_tokens=row["max_tokens"],
-        want=Want(row["prompt_tokens"], _characters(row["body"]), row["max_tokens"]),
-        worst=Amount(1, prompt + row["max_tokens"], rates.usd(prompt, row["max_tokens"]) if rates else 0.0),
+        body=body,
+        max_tokens=cap,
+        want=Want(row["prompt_tokens"], _characters(body), sent),
+        worst=worst_of(row["prompt_tokens_bound"], sent, call.rates),
+        most_tokens=most,
+        prompt_class=row["prompt_class"],
+        resampled=bool(row["resampled"]),
+        prefix=prefix,
     )
 
 

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from tasks.ask.continuing import Continues
 from tasks.ask.providers import provider_named
 from tasks.right.licenses import checked
 from tasks.right.terms import (
@@ -96,6 +97,9 @@ class TeacherEntry(Frozen):
     """Ceilings on the whole account, whichever of its entries states them."""
     batch: BatchTerms | None = None
     """`batch: {}` says that there is a batch API, with the usual limits and half the price."""
+    continues: Continues | None = None
+    """How the server is told to go on with an answer that was cut off, if it can: `continue_final_message` (vLLM,
+    SGLang) or `prefix` (DeepSeek's beta address, Mistral)."""
     expected_models: tuple[Line, ...] | None = Field(default=None, min_length=1)
     reasoning: Reasoning | None = None
     simulated: bool = Field(default=False, strict=True)

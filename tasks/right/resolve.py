@@ -76,6 +76,7 @@ def resolve(entry: TeacherEntry, registry: Registry, path: Path) -> Teacher:
         price=entry.price or (FREE if route.route in NO_SECOND_CONTRACT else None),
         budget=entry.budget,
         batch=entry.batch or route.batch,
+        continues=entry.continues,
         expected_models=entry.expected_models or (model,),
         reasoning=entry.reasoning or (file.reasoning if file else "unknown"),
         simulated=entry.simulated,

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, cast
 import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from tasks.ask.continuing import Continues
 from tasks.ask.providers import ChargeRule
 
 Purpose = Literal["ask", "publish", "train"]
@@ -264,6 +265,9 @@ class Teacher(Frozen):
     """Of its account: where entries of one account state different ceilings, the lowest holds for all of them."""
     batch: BatchTerms | None = None
     """None: it has no batch API, or none that we may use."""
+    continues: Continues | None = None
+    """How it is asked to go on with the beginning of an answer; None: it cannot, or nobody has said so. No part of the
+    terms."""
     expected_models: tuple[str, ...]
     reasoning: Reasoning = "unknown"
     simulated: bool = False

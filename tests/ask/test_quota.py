@@ -559,7 +559,7 @@ def test_a_restarted_authority_counts_the_slots_of_workers_it_has_not_heard() ->
 
 
 def test_a_restarted_authority_goes_on_with_a_pause_a_stop_and_what_is_left_of_the_day() -> None:
-    pool = Virtual(Limits({"requests_per_day": 100.0}))
+    pool = Virtual(Limits({"requests_per_day": 100.0}, concurrency=80))
     pool.exchange(60)
     pool.pool.stop_run("run-1", "somebody said so")
     pool.pool.hold_until = pool.now + 30.0

@@ -136,7 +136,7 @@ def test_a_killed_authority_costs_less_than_two_seconds_of_budget(workers: int) 
     """It is away for 1.5 s; workers go on at half their pace, and the new one waits for what the old one granted."""
     run = account("openai", switches=STEADY, workers=workers)
     run.run(30.0)
-    known, run.is_authority_lost = run.pool.state(), True
+    known, run.is_authority_lost = run.pool.state(run.now), True
     run.run(1.5)
     run.pool = Pool(run.stated, run.now, random.Random(1), run.charging)
     run.pool.restore(known, run.now)

@@ -219,3 +219,40 @@ def test_presets_and_scenarios_are_in_the_documentation() -> None:
     told = (Path(__file__).resolve().parents[2] / "docs" / "simulated_teacher.md").read_text()
     for name in (*presets(), *scenarios()):
         assert f"`{name}`" in told, name
+
+
+def beginning(text: str, way: str = "continue_final_message") -> dict[str, object]:
+    last: dict[str, object] = {"role": "assistant", "content": text}
+    flags: dict[str, object] = {"add_generation_prompt": False, "continue_final_message": True}
+    if way == "prefix":
+        last, flags = {**last, "prefix": True}, {}
+    return {"messages": [{"role": "user", "content": TEXT}, last], **flags}
+
+
+@pytest.mark.parametrize("way", ["continue_final_message", "prefix"])
+def test_a_beginning_is_gone_on_with_as_the_attempt_that_wrote_it(way: str) -> None:
+    switches = Switches(filler_tokens=200, filler_distribution="exp", filler_drawn_per="attempt")
+    for first, now in ((1, 2), (2, 5)):
+        whole = reply(switches, asked("k"), attempt=first)
+        for tokens in (8, 20, count_tokens(whole.reasoning) + 1):
+            thought = cut(whole.reasoning, tokens)
+            said = f"<think>\n{thought}"
+            if tokens > count_tokens(whole.reasoning):
+                thought, said = whole.reasoning, f"<think>\n{whole.reasoning}\n</think>\n\nAnswer"
+            question = asked("k", **beginning(said, way))
+            assert question.identity == asked("k").identity and question.prompt == asked("k").prompt
+            rest = reply(switches, question, attempt=now)
+            assert thought + rest.reasoning == whole.reasoning
+            assert ("Answer" if "</think>" in said else "") + rest.content == whole.content
+
+
+def test_a_beginning_that_nobody_here_wrote_is_answered_as_if_there_were_none() -> None:
+    assert reply(Switches(), asked("k", **beginning("<think>\nOnce upon a time"))) == reply(Switches(), asked("k"))
+
+
+def test_a_beginning_needs_a_message_of_the_assistant_and_no_opening_of_another() -> None:
+    user = [{"role": "user", "content": TEXT}]
+    with pytest.raises(BadRequest, match="only a last message of the assistant"):
+        asked("k", messages=user, add_generation_prompt=False, continue_final_message=True)
+    with pytest.raises(BadRequest, match="needs add_generation_prompt: false"):
+        asked("k", messages=[*user, {"role": "assistant", "content": "I"}], continue_final_message=True)

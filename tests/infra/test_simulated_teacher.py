@@ -206,6 +206,26 @@ def test_asking_again_with_a_higher_cap_is_no_waste(teacher: SimulatedTeacher) -
     assert (report["answered_again"], report["answers_beyond_need"]) == (1, 0)
 
 
+def test_going_on_with_a_beginning_is_no_waste_and_once_is_enough(teacher: SimulatedTeacher) -> None:
+    assert post(teacher, "a", max_tokens=5, **going_on("<think>\nI")).status_code == 400  # unless it is switched on
+    teacher.switch(continues="continue_final_message")
+    whole = post(teacher, "b").json()["choices"][0]["message"]
+    begun = post(teacher, "a", max_tokens=5).json()["choices"][0]
+    thought = begun["message"]["reasoning_content"]
+    assert begun["finish_reason"] == "length"
+    rest = post(teacher, "a", max_tokens=45, **going_on(f"<think>\n{thought}")).json()["choices"][0]
+    assert thought + rest["message"]["reasoning_content"] == whole["reasoning_content"]
+    assert (rest["message"]["content"], rest["finish_reason"]) == (whole["content"], "stop")
+    assert teacher.referee()["answers_beyond_need"] == 0
+    post(teacher, "a", max_tokens=45, **going_on(f"<think>\n{thought}"))
+    assert (teacher.referee()["answers_beyond_need"], teacher.referee()["violations"]) == (1, {})
+
+
+def going_on(text: str) -> dict[str, object]:
+    messages = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": text}]
+    return {"messages": messages, "add_generation_prompt": False, "continue_final_message": True}
+
+
 def test_one_request_id_for_two_bodies_is_a_violation(teacher: SimulatedTeacher) -> None:
     post(teacher, "a")
     post(teacher, "a", text="What is 1 + 1?")

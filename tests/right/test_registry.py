@@ -405,3 +405,10 @@ def test_the_lowest_budget_that_any_entry_of_an_account_states_holds_for_all_of_
 def test_a_budget_of_nothing_or_of_an_unknown_kind_is_refused(own) -> None:
     for budget in ("{usd: 0}", "{tokens: 0}", "{usd_per_hour: 3}"):
         assert "budget" in refusal(own, FIVE_LINES + f"    budget: {budget}\n")
+
+
+def test_how_a_server_continues_is_said_by_the_entry_and_is_no_part_of_the_terms(own) -> None:
+    plain = own(FIVE_LINES)["my-vllm"]
+    able = own(FIVE_LINES + "    continues: continue_final_message\n")["my-vllm"]
+    assert (plain.continues, able.continues) == (None, "continue_final_message")
+    assert plain.terms_sha256 == able.terms_sha256

@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from small_warehouse import (
     NOW,
@@ -297,3 +298,34 @@ def test_a_part_that_is_not_listed_does_not_exist(data_root: DataRoot) -> None:
     with transaction(data_root, NOW, publish="now") as catalog:
         catalog.add_files([listed, dataclasses.replace(listed)])
     assert ask(data_root, "select count(*) from prompts") == [(7,)]
+
+
+def test_parts_of_before_a_column_was_added_are_read_beside_later_ones(data_root: DataRoot) -> None:
+    later = write(data_root, "traces", "later", [trace("2", resampled=True, continues="a-1")])
+    earlier = write(data_root, "traces", "earlier", [trace("1")])
+    path = data_root.path / earlier.path
+    pq.write_table(pq.read_table(path).drop_columns(["resampled", "continues"]), path)
+    with transaction(data_root, NOW, publish="now") as catalog:
+        catalog.add_files([earlier, later])
+        catalog.execute(
+            "update store.file set layout = null where path = ?", [earlier.path]
+        )  # as it was before layouts
+    found = ask(data_root, "select answer, resampled, continues from traces")
+    assert sorted(found) == [("It is 11.", None, None), ("It is 22.", True, "a-1")]
+
+
+def test_lengths_tell_what_drawing_again_has_shortened(data_root: DataRoot) -> None:
+    cut = {"outcome": "truncated", "completion_tokens": 100}
+    again = {"resampled": True, "completion_tokens": 40, "max_tokens": 200}
+    parts = {
+        "plans": [planned("sums", name, max_tokens=200) for name in "12"],
+        "ledger": [
+            attempt("sums", "1", **cut),
+            attempt("sums", "1", 1, **again),
+            attempt("sums", "2", completion_tokens=60),
+        ],
+        "traces": [trace("1", **cut), trace("1", 1, **again), trace("2", completion_tokens=60)],
+    }
+    store(data_root, parts, {"plan": [plan("sums", 2)]})
+    sql = "select answers, resampled, continued, mean_tokens, first_mean_tokens, shift from lengths"
+    assert ask(data_root, sql) == [(2, 1, 0, 50.0, 80.0, -0.375)]

@@ -1,5 +1,6 @@
 -- What becomes of every sample that a plan wants, given the ledger: one row a sample.
 --   state: reused (answered for another dataset), answered, given_up, again (may have been paid), first
+--   cut_attempt, cut_at: the beginning of an answer that it has, and the cap that cut it off
 --   is_asked: this row makes the request; false also where another row of the plan makes the very same one
 -- Parameters: $candidates (Parquet: ordinal, prompt_id, sample_index, rank, teacher, request_key, place), $dataset, $max_tokens.
 -- Registered: asked_teachers (teacher, terms_sha256), outcome_rules (outcome, is_answer, asked_again).
@@ -15,6 +16,7 @@ tries as (
     select
         request_key,
         wanted_keys.teacher,
+        attempts.attempt_id,
         attempts.state,
         attempts.dataset,
         attempts.outcome,
@@ -41,7 +43,10 @@ history as (
         -- the current answer, as the view `wanted` chooses it
         arg_min(dataset, row(outcome <> 'ok', -max_tokens, tried_at)) filter (where is_answer and not is_due) as answered_for,
         arg_max(state, tried_at) as last_state,
-        arg_max(is_due, tried_at) as is_last_due
+        arg_max(is_due, tried_at) as is_last_due,
+        -- the beginning of an answer that there is most of
+        arg_max(attempt_id, row(max_tokens, tried_at)) filter (where is_answer and outcome = 'truncated') as cut_attempt,
+        max(max_tokens) filter (where is_answer and outcome = 'truncated') as cut_at
     from tries
     group by request_key, teacher
 ),
@@ -56,7 +61,9 @@ chosen as (
             when last_state = 'maybe_paid' then 'again'
             else 'first'
         end as state,
-        coalesce(has_answer, false) and not is_done as is_resampled
+        coalesce(has_answer, false) and not is_done as is_resampled,
+        cut_attempt,
+        cut_at
     from candidates
     left join history using (request_key, teacher)
     -- a teacher that has answered is kept, whatever the shares are now
@@ -72,6 +79,8 @@ select
     attempts,
     state,
     is_resampled,
+    cut_attempt,
+    cut_at,
     state in ('first', 'again')
         and row_number() over (partition by request_key order by ordinal, sample_index) = 1 as is_asked
 from chosen

@@ -35,6 +35,9 @@ select
     served_model,
     system_fingerprint,
     provider_request_id,
+    prompt_class,
+    resampled,
+    continues,
     error,
     headers,
     body
@@ -61,7 +64,7 @@ comment on column attempts.pool is 'The rate pool of the account';
 comment on column attempts.state is 'paid, failed, or maybe_paid (interrupted in flight)';
 comment on column attempts.outcome is 'One of the closed set: ok, truncated, refused, empty, malformed, rate_limited, ...';
 comment on column attempts.status is 'HTTP status; null when no response arrived';
-comment on column attempts.max_tokens is 'The cap that was asked for';
+comment on column attempts.max_tokens is 'The cap that was asked for; of a continuation with what it goes on with';
 comment on column attempts.sent_at is 'When it was sent, UTC';
 comment on column attempts.received_at is 'When the response was complete, UTC; null when none arrived';
 comment on column attempts.latency_s is 'Seconds from sent to received';
@@ -75,6 +78,9 @@ comment on column attempts.worst_cost_usd is 'Dollars that were reserved for it'
 comment on column attempts.served_model is 'Model id in the response';
 comment on column attempts.system_fingerprint is 'The server''s fingerprint in the response';
 comment on column attempts.provider_request_id is 'The provider''s id of the request';
+comment on column attempts.prompt_class is 'Hash of wording, sampling and family: requests whose answers'' lengths are looked at together';
+comment on column attempts.resampled is 'True for a fresh draw, made because an earlier one was cut off by its cap';
+comment on column attempts.continues is 'The attempt whose answer it goes on with, which was sent along: attempts.attempt_id';
 comment on column attempts.error is 'One line; null when ok';
 comment on column attempts.headers is 'Response headers as JSON, keys redacted';
 comment on column attempts.body is 'The raw response';

@@ -32,7 +32,9 @@ select
     t.cost_usd,
     t.latency_s,
     t.received_at,
-    t.text_hash
+    t.text_hash,
+    t.resampled,
+    t.continues
 from store.traces_parquet as t
 join (
     select trace_id, arg_min(attempt_id, (received_at, attempt_id)) as attempt_id
@@ -72,3 +74,5 @@ comment on column traces.cost_usd is 'Dollars; null when the price is unknown';
 comment on column traces.latency_s is 'Seconds from sent to received';
 comment on column traces.received_at is 'When the response was complete, UTC';
 comment on column traces.text_hash is 'Hash of normalised reasoning and answer: exact duplicates share it';
+comment on column traces.resampled is 'True for a fresh draw, made because an earlier one was cut off by its cap: such draws shorten the data';
+comment on column traces.continues is 'The attempt whose answer it goes on with; texts, completion tokens and dollars are then of both together';
