@@ -1,10 +1,11 @@
-"""How fast the ask station asks: `python bench/ask_throughput.py [--rows 4000] [--in-flight 64] [--workers
-2]`.
+"""How fast the ask station asks, and what it adds to a bare httpx client over the same transport in the same run.
 
-Real Ray workers, journal and warehouse against the simulated teacher as a process of its own, on this
-machine. Prints a Markdown table: rows/s from the first request to the last commit, the client's CPU a row
-(driver, workers and authorities, less what the same run costs without rows), and the time to the first
-request.
+Real Ray workers, journal and warehouse against the simulated teacher as a process of its own, on this machine. Prints a
+Markdown table: rows/s from the first request to the last commit, the client's CPU a row (driver, workers and
+authorities, less what the same run costs without rows), the same over the bare client's, which only sends the same
+bodies and reads the answers, and the time to the first request.
+
+    python bench/ask/throughput.py --rows 8000 --in-flight 512 --latency 2
 """
 
 import argparse
@@ -23,15 +24,19 @@ from flows.settings import quiet_dependencies
 
 quiet_dependencies()
 
+import httpx  # noqa: E402
+import orjson  # noqa: E402
 import ray  # noqa: E402
+import uvloop  # noqa: E402
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-from asking import batches_of, call_of, teacher_at  # noqa: E402
+from asking import batches_of, call_of, rows_of, teacher_at  # noqa: E402
 from simulated import SimulatedTeacher  # noqa: E402
 
 from tasks.ask.authority import Progress  # noqa: E402
 from tasks.ask.batch import ask_all  # noqa: E402
+from tasks.ask.client import http_client  # noqa: E402
 from tasks.ask.spend import Ceiling  # noqa: E402
 from warehouse.layout import DataRoot  # noqa: E402
 
@@ -91,14 +96,36 @@ async def measure(
     return Measured(answered, seconds - first[0], first[0], ray_cpu() - before, report["max_in_flight"])
 
 
-async def run(options: argparse.Namespace, root: DataRoot) -> tuple[Measured, list[Measured]]:
-    with SimulatedTeacher(latency=options.latency) as teacher:
-        await measure(root, teacher, "f", options, options.workers)  # starts the workers' processes
-        few = await measure(root, teacher, "few", options, options.workers)
-        return few, [
-            await measure(root, teacher, f"many-{at}" + "x" * at, options, options.rows)
-            for at in range(options.repeats)
-        ]
+def bare(root: DataRoot, teacher: SimulatedTeacher, options: argparse.Namespace) -> float:
+    """CPU milliseconds a row of httpx over the worker's own transport, on the worker's own loop, and nothing else."""
+    call = call_of(root, teacher_at(teacher.base_url))
+    bodies = [row["body"] for row in rows_of(options.rows, 5_000_000)]
+    url, headers = httpx.URL(call.url), {"content-type": "application/json"}
+
+    async def ask() -> float:
+        slots = asyncio.Semaphore(options.in_flight)
+        async with http_client(call) as client:
+
+            async def one(body: bytes) -> None:
+                async with slots:
+                    orjson.loads((await client.post(url, content=body, headers=headers)).content)
+
+            began = time.process_time()
+            await asyncio.gather(*(one(body) for body in bodies))
+            return 1000 * (time.process_time() - began) / len(bodies)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(ask())
+
+
+async def run(
+    options: argparse.Namespace, root: DataRoot, teacher: SimulatedTeacher
+) -> tuple[Measured, list[Measured]]:
+    await measure(root, teacher, "f", options, options.workers)  # starts the workers' processes
+    few = await measure(root, teacher, "few", options, options.workers)
+    return few, [
+        await measure(root, teacher, f"many-{at}" + "x" * at, options, options.rows) for at in range(options.repeats)
+    ]
 
 
 def main() -> None:
@@ -112,22 +139,26 @@ def main() -> None:
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, SimulatedTeacher(latency=options.latency) as teacher:
+        root = DataRoot(Path(folder) / "data").create()
+        plain = [bare(root, teacher, options) for _ in range(options.repeats)]
         ray.init(
             "local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**27,
             logging_level=logging.ERROR, namespace="bench",
         )  # fmt: skip
-        few, many = asyncio.run(run(options, DataRoot(Path(folder) / "data").create()))
+        few, many = asyncio.run(run(options, root, teacher))
         ray.shutdown()
     ideal = options.in_flight / options.latency
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} before, Python {platform.python_version()}\n")
-    print("| rows | workers | in flight | teacher s | rows/s | of ideal | client CPU ms/row | first request s |")
-    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
-    for each in many:
+    print(
+        "| rows | workers | in flight | teacher s | rows/s | of ideal | CPU ms/row | bare | ratio | first request s |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for each, least in zip(many, plain, strict=True):
         rate, cpu = each.rows / each.seconds, 1000 * max(0.0, each.cpu_s - few.cpu_s) / each.rows
         print(
             f"| {each.rows} | {options.workers} | {each.max_in_flight} | {options.latency:g} | {rate:.0f} | "
-            f"{rate / ideal:.0%} | {cpu:.2f} | {each.first_request_s:.1f} |"
+            f"{rate / ideal:.0%} | {cpu:.2f} | {least:.2f} | {cpu / least:.2f} | {each.first_request_s:.1f} |"
         )
 
 
