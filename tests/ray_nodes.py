@@ -31,6 +31,14 @@ class Node:
                     found.append(int(path.name))
         return found
 
+    def runs(self, title: str) -> bool:
+        """Whether one of its processes has a title that begins so."""
+        for pid in self.processes():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if Path(f"/proc/{pid}/cmdline").read_text(errors="replace").startswith(title):
+                    return True
+        return False
+
     def kill(self) -> None:
         """SIGKILL to everything that runs on it, as if its power had gone."""
         doomed = self.processes()

@@ -32,6 +32,9 @@ LEAD_S = 0.15
 """Before its time a row is taken, so that its intent is durable by then; an fsync takes up to 50 ms on a busy disk."""
 PATIENT = 3
 """Times that a row waits for its turn again because its intent was late."""
+REFUSED = 3
+"""After so many connections in a row that could not be made, the pool's word is waited for: a refusal takes a
+millisecond, and a worker would run through all that it was let through."""
 FEWEST_WANTS = 16
 """Requests that permission is asked for at once, at least; more where more were granted or more slots are free."""
 
@@ -116,6 +119,8 @@ class Lease:
         self.reserved = self.released = self.spent = Amount()
         self._slots = 0
         self._heard_at = self._hold_until = self._own_hold_until = float("-inf")
+        self._refused = 0
+        """Connections in a row that could not be made."""
         self._last_grant: tuple[Cost, ...] = ()
         self._limits_of = float("-inf")
         """When the request was sent whose response told the limits."""
@@ -168,6 +173,7 @@ class Lease:
 
     def note_reply(self, permit: Permit, reply: Reply, latency_s: float) -> None:
         """Tell the pool at the next exchange how a request went."""
+        self._refused = 0
         self._note_limits(reply, self._clock() - latency_s)
         usage, news = reply.usage, self._news
         if reply.outcome != "malformed" and not RULES[reply.outcome].answer:
@@ -192,6 +198,10 @@ class Lease:
         self._news.failures.append((failure, now))
         if RULES[failure.outcome].stops:
             self._own_hold_until = float("inf")
+        elif not failure.sent:
+            self._refused += 1
+            if self._refused >= REFUSED:
+                self._own_hold_until = max(self._own_hold_until, now + EXCHANGE_S[1])
         elif failure.outcome == "rate_limited":
             self.is_urgent = True
             wait = max(failure.retry_after_s or 0.0, EXCHANGE_S[1])

@@ -7,9 +7,11 @@ node that has only a folder of the same name, answers would be lost with the nod
 import socket
 from pathlib import Path
 
-from tasks.ask.submissions import ROOT_ID
 from warehouse.errors import RunFailed
 from warehouse.layout import DataRoot
+
+ROOT_ID = ".root-id"
+"""In the journal's folder: the data root's own name, which moves with it."""
 
 
 def unseen(path: Path) -> str:

@@ -21,7 +21,6 @@ import orjson
 import ray
 
 from tasks.ask.book import Book
-from tasks.ask.segment import SegmentHeader
 from tasks.ask.shared_root import unseen
 from tasks.ask.spend import AccountCeiling, Amount, Ceiling, Rates, Reserve, RunBudget, SpendReport, Standing
 from warehouse.errors import Busy
@@ -30,6 +29,7 @@ from warehouse.locks import hold
 
 if TYPE_CHECKING:
     from tasks.ask.billed import Counted
+    from tasks.ask.segment import SegmentHeader
 
 LOCK = "spend"
 LOCK_WAIT_S = 30.0
@@ -125,12 +125,12 @@ class SpendAuthority:
 
     async def _recount(self) -> None:
         """Count again what every open run has spent; a worker that has not been heard yet is waited for."""
-        from tasks.ask.billed import Counted, in_the_way
+        from tasks.ask.billed import in_the_way
 
         budgets = self._book.budgets
         rates = {teacher: rate for budget in budgets for teacher, rate in budget.rates.items()}
 
-        def unheard(counted: Counted) -> list[SegmentHeader]:
+        def unheard(counted: "Counted") -> "list[SegmentHeader]":
             return [one for budget in budgets for one in in_the_way(counted, budget)]
 
         async with self._counting:
@@ -151,9 +151,9 @@ class SpendAuthority:
         return None
 
     async def _open(self, budget: RunBudget) -> str | None:
-        from tasks.ask.billed import Counted, in_the_way
+        from tasks.ask.billed import in_the_way
 
-        def in_way(counted: Counted) -> Sequence[SegmentHeader]:
+        def in_way(counted: "Counted") -> "Sequence[SegmentHeader]":
             return in_the_way(counted, budget, self._book.runs)
 
         problem = await self._count(budget.rates, lambda: self._book.workers, in_way)

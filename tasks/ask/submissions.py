@@ -19,13 +19,13 @@ import pyarrow.parquet as pq
 from tasks.ask.batch_files import BatchFile
 from tasks.ask.journal import MAGIC, SUFFIX, Frame, encode, read_frames
 from tasks.ask.segment import SegmentHeader
+from tasks.ask.shared_root import ROOT_ID
 from tasks.ask.spend import Amount
 from warehouse.errors import RunFailed
 from warehouse.layout import DataRoot
 from warehouse.parts import sync_folder, unwritable
 
 OUT_SUFFIX = ".batch"
-ROOT_ID = ".root-id"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from tasks.ask.charge import Cost, Want
 from tasks.ask.exchange import Charging, Failure, Grant, Report, Stop
 from tasks.ask.headers import HeaderLimit
-from tasks.ask.lease import LEAD_S, PATIENT, STALE_S, AuthorityLost, Lease, Row
+from tasks.ask.lease import EXCHANGE_S, LEAD_S, PATIENT, REFUSED, STALE_S, AuthorityLost, Lease, Row
 from tasks.ask.meter import LATE_S
 from tasks.ask.reply import Reply, Usage
 from tasks.ask.spend import Amount, Reserve, SpendReport
@@ -275,3 +275,18 @@ def test_a_lost_spend_authority_is_noticed_by_a_worker_that_has_nothing_to_repor
     there.now += 1.0
     with pytest.raises(AuthorityLost):
         there.exchange()
+
+
+def test_a_worker_that_is_refused_connections_waits_for_the_pool_before_it_tries_all_its_rows() -> None:
+    there = Authorities()
+    there.queue(20)
+    there.grant = granting(20, 20)
+    there.exchange()
+    tried = 0
+    while permit := there.lease.take():
+        tried += 1
+        there.lease.note_failure(Failure("connection", 0.001, sent=False, error="refused"))
+        there.lease.finish(permit, Amount())
+    assert tried == REFUSED
+    there.now += EXCHANGE_S[1]
+    assert there.lease.take() is not None

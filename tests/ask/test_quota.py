@@ -558,6 +558,37 @@ def test_a_restarted_authority_counts_the_slots_of_workers_it_has_not_heard() ->
     assert again.exchange(24, worker="b").slots == 12
 
 
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32), away=st.integers(1, 30), deaths=st.sets(st.integers(5, 60), min_size=1, max_size=3))
+def test_no_more_slots_are_used_than_there_are_however_often_the_authority_dies(
+    seed: int, away: int, deaths: set[int]
+) -> None:
+    """Three workers at 24 slots, in steps of 0.1 s; a note every second; while it is away they use what they have."""
+    limit, rng = 24, random.Random(seed)
+    pool, back_at = Virtual(Limits(concurrency=limit)), -1
+    state = noted(pool)
+    slots, in_flight = dict.fromkeys("abc", 0), dict.fromkeys("abc", 0)
+    for step in range(100):
+        pool.now += 0.1
+        if step in deaths and step > back_at:
+            back_at = step + away
+        if step == back_at:
+            pool = Virtual(Limits(concurrency=limit), now=pool.now)
+            pool.pool.close_run("run-1", pool.now)
+            pool.pool.restore(state, pool.now)
+        for worker in "abc":
+            in_flight[worker] -= rng.randint(0, in_flight[worker])
+            if step >= back_at:
+                wants = rng.choice([0, 3, 30])
+                slots[worker] = pool.exchange(wants, in_flight=in_flight[worker], worker=worker).slots
+            is_trusted = step >= back_at or step < back_at - away + SILENT_S * 10
+            if is_trusted:
+                in_flight[worker] = max(in_flight[worker], rng.randint(0, slots[worker]))
+            assert sum(in_flight.values()) <= limit
+        if step >= back_at and step % 10 == 0:
+            state = noted(pool)
+
+
 def test_a_restarted_authority_goes_on_with_a_pause_a_stop_and_what_is_left_of_the_day() -> None:
     pool = Virtual(Limits({"requests_per_day": 100.0}, concurrency=80))
     pool.exchange(60)
