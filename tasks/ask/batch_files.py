@@ -133,7 +133,7 @@ def cut_batches(
     most = sum(math.ceil(count / batch_rows) for count in asked.values())
     cutter = Cutter(folder, wanted.dataset, batch_rows, max(4, len(str(most))))
     book = samples.caps(wanted.teachers, wanted.sampling)
-    caps = {teacher: book.of(teacher) for teacher in wanted.teachers}
+    caps = {teacher: book.of(teacher) for teacher in book.lengths}
     forecasts = {teacher: Forecast() for _, teacher in sorted(asked)}
     for kind in KINDS:
         for teacher, row, begun in _requests(samples, file, wanted, kind, caps):
@@ -165,7 +165,7 @@ def _requests(
             name = classes.get(family) or prompt_class(wanted.ask, wanted.sampling, family)
             classes[family] = name
         teacher = wanted.teachers[sample["teacher"]]
-        cap = _cap(sample, wanted.sampling.max_tokens, caps[teacher.name].get(name), wanted.sampling.caps == "off")
+        cap = _cap(sample, wanted.sampling.max_tokens, caps.get(teacher.name), name)
         body = request(messages, wanted.sampling, teacher.model, sample["sample_index"]) | {"max_tokens": cap}
         row = {
             "request_key": sample["request_key"],
@@ -179,14 +179,14 @@ def _requests(
         yield teacher.name, row | asked_with, begun
 
 
-def _cap(sample: Mapping[str, Any], most: int, measured: int | None, is_off: bool) -> int:
+def _cap(sample: Mapping[str, Any], most: int, caps: Mapping[str, int] | None, name: str) -> int:
     """The cap of a sample's next request: the recipe's; with measured caps the one of its class, and where that has
-    cut it off the next higher one."""
-    if is_off or measured is None:
+    cut it off the next higher one. None: this teacher is asked with the recipe's cap, however long its answers are."""
+    if caps is None:
         return most
     if sample["is_resampled"] and sample["cut_at"] is not None:
-        return max(next_cap(sample["cut_at"], most), measured)
-    return measured
+        return max(next_cap(sample["cut_at"], most), caps.get(name, 0))
+    return caps.get(name, most)
 
 
 def _asked_with(
