@@ -23,7 +23,7 @@ from warehouse.locks import hold
 from warehouse.migrations import applied_migrations, check_known, migrate, shipped_migrations
 from warehouse.parts import sync_folder, unwritable
 from warehouse.transaction import Transaction
-from warehouse.views import create_public_views, mirror_tables, point_at_files, renew_views
+from warehouse.views import create_public_views, mirror_tables, point_at_files, renew_views, views_digest
 
 LOCK_WAIT = 30.0
 """Seconds a transaction waits for another; a commit takes tens of milliseconds, so 30 s is a stuck holder."""
@@ -120,8 +120,8 @@ def snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
         connection.execute(f"attach {_literal(root.warehouse)} as warehouse (type duckdb, read_only)")
         connection.execute("use warehouse")
         check_known(applied_migrations(connection), shipped_migrations(), str(root.path))
-        home = connection.execute("select root from store.view_set").fetchall()
-        if home != [(str(root.path.resolve()),)]:
+        made = connection.execute("select root, sha256 from store.view_set").fetchall()
+        if made != [(str(root.path.resolve()), views_digest())]:  # it has moved, or an older version published it
             mirror_tables(connection)
             point_at_files(connection, root.path.resolve())
             create_public_views(connection)

@@ -6,6 +6,7 @@ file that is not listed does not exist). Everything public is plain SQL over tho
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -50,7 +51,7 @@ _TYPES = {
 
 def renew_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the catalog's views anew if the SQL files have changed since (making them takes 0.1 s)."""
-    digest = _digest()
+    digest = views_digest()
     if connection.execute("select sha256 from store.view_set").fetchall() == [(digest,)]:
         return
     connection.execute("begin transaction")
@@ -122,7 +123,8 @@ def _listed(paths: list[str]) -> str:
     return ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
 
 
-def _digest() -> str:
+@cache
+def views_digest() -> str:
     """Changes with the SQL files and with the schemas that the private views are made from."""
     digest = hashlib.sha256()
     for part in (*(view_sql(name) for name in PUBLIC_VIEWS), *(str(schema) for schema in SCHEMAS.values())):

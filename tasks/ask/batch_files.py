@@ -11,11 +11,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.ask.continuing import Prefix, can_continue, capped_body, continued_body, prefix_tokens_bound
+from tasks.ask.continuing import Prefix, can_continue, continued_body, prefix_tokens_bound
 from tasks.ask.lengths import ladder, next_cap
 from tasks.ask.prompt_file import PromptFile, rows_of
 from tasks.ask.render import canonical, render_messages, request
-from tasks.ask.sampling import Sampling, prompt_class
+from tasks.ask.sampling import prompt_class
 from tasks.ask.tokens import bound_prompt_tokens, estimate_prompt_tokens
 from tasks.ask.wanted import Samples, Wanted
 from tasks.right.terms import Teacher
@@ -74,10 +74,9 @@ class Forecast:
     longest_prompt: int = 0
     """Prompt tokens, by estimate, of the longest request."""
 
-    def add(self, row: Mapping[str, Any], continues: bool) -> None:
-        """Count one row of a batch file."""
-        prefix = row["prefix_tokens"]
-        caps = [cap - prefix for cap in ladder(row["max_tokens"], row["most_tokens"])]
+    def add(self, row: Mapping[str, Any], begun: int, continues: bool) -> None:
+        """Count one row of a batch file, of whose answer there are `begun` tokens already."""
+        caps = [max(1, cap - begun) for cap in ladder(row["max_tokens"], row["most_tokens"])]
         self.requests += 1
         self.prompt_tokens += row["prompt_tokens"]
         self.capped_tokens += caps[0]
@@ -85,7 +84,7 @@ class Forecast:
         if continues:
             self.worst_prompt_tokens += CONTINUED_BYTES * sum(caps[:-1])
         self.worst_completion_tokens += sum(caps)
-        self.longest_prompt = max(self.longest_prompt, row["prompt_tokens"])
+        self.longest_prompt = max(self.longest_prompt, row["prompt_tokens"] - begun)
 
 
 @dataclass
@@ -134,12 +133,11 @@ def cut_batches(
     most = sum(math.ceil(count / batch_rows) for count in asked.values())
     cutter = Cutter(folder, wanted.dataset, batch_rows, max(4, len(str(most))))
     book = samples.caps(wanted.teachers, wanted.sampling)
-    caps = {teacher: book.of(teacher) for teacher in wanted.teachers}
+    caps = {teacher: book.of(teacher) for teacher in book.lengths}
     forecasts = {teacher: Forecast() for _, teacher in sorted(asked)}
     for kind in KINDS:
-        for teacher, row in _requests(samples, file, wanted, kind, caps):
-            forecasts[teacher].add(row, wanted.teachers[teacher].continues is not None)
-            del row["prefix_tokens"]
+        for teacher, row, begun in _requests(samples, file, wanted, kind, caps):
+            forecasts[teacher].add(row, begun, wanted.teachers[teacher].continues is not None)
             cutter.add(teacher, kind, row)
         cutter.finish(kind)
     return tuple(cutter.batches), forecasts
@@ -147,8 +145,9 @@ def cut_batches(
 
 def _requests(
     samples: Samples, file: PromptFile, wanted: Wanted, kind: Kind, caps: Mapping[str, Mapping[str, int]]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(teacher, batch row) of one kind, in the order of the prompts: two sorted streams, merged."""
+) -> Iterator[tuple[str, dict[str, Any], int]]:
+    """(teacher, batch row, tokens of its answer that there are already) of one kind, in the order of the prompts: two
+    sorted streams, merged."""
     ordinals = np.zeros(file.rows, dtype=np.bool_)
     for batch in samples.stream(
         "select distinct ordinal from decided where is_asked and state = $kind", {"kind": kind}
@@ -166,7 +165,8 @@ def _requests(
             name = classes.get(family) or prompt_class(wanted.ask, wanted.sampling, family)
             classes[family] = name
         teacher = wanted.teachers[sample["teacher"]]
-        body = canonical(request(messages, wanted.sampling, teacher.model, sample["sample_index"]))
+        cap = _cap(sample, wanted.sampling.max_tokens, caps.get(teacher.name), name)
+        body = request(messages, wanted.sampling, teacher.model, sample["sample_index"]) | {"max_tokens": cap}
         row = {
             "request_key": sample["request_key"],
             "prompt_id": sample["prompt_id"],
@@ -175,40 +175,38 @@ def _requests(
             "most_tokens": wanted.sampling.max_tokens,
             "prompt_class": name,
         }
-        cap = _cap(sample, wanted.sampling, caps[teacher.name].get(name))
-        yield teacher.name, row | _asked_with(body, tokens, cap, sample, teacher)
+        asked_with, begun = _asked_with(canonical(body), tokens, cap, sample, teacher)
+        yield teacher.name, row | asked_with, begun
 
 
-def _cap(sample: Mapping[str, Any], sampling: Sampling, measured: int | None) -> int:
-    """The cap of a sample's next request: the recipe's; with measured caps the one of its class, or the next higher
-    one than has cut it off."""
-    if sampling.caps == "off":
-        return sampling.max_tokens
+def _cap(sample: Mapping[str, Any], most: int, caps: Mapping[str, int] | None, name: str) -> int:
+    """The cap of a sample's next request: the recipe's; with measured caps the one of its class, and where that has
+    cut it off the next higher one. None: this teacher is asked with the recipe's cap, however long its answers are."""
+    if caps is None:
+        return most
     if sample["is_resampled"] and sample["cut_at"] is not None:
-        return next_cap(sample["cut_at"], sampling.max_tokens)
-    return measured or sampling.max_tokens
+        return max(next_cap(sample["cut_at"], most), caps.get(name, 0))
+    return caps.get(name, most)
 
 
 def _asked_with(
     body: bytes, tokens: tuple[int, int], cap: int, sample: Mapping[str, Any], teacher: Teacher
-) -> dict[str, Any]:
-    """The columns of a batch row that depend on what there is of an answer already."""
+) -> tuple[dict[str, Any], int]:
+    """The columns of a batch row that depend on what there is of an answer already, and how much is sent along."""
     prefix, more, bound = _prefix(sample), 0, 0
     goes_on = prefix is not None and can_continue(prefix, teacher.continues)
     if prefix is not None and teacher.continues is not None and goes_on:
         body = continued_body(body, prefix, teacher.continues, cap)
         more, bound = prefix.tokens, prefix_tokens_bound(prefix)
-    else:
-        body = capped_body(body, cap)
-    return {
+    columns = {
         "body": body,
         "prompt_tokens": tokens[0] + more,
         "prompt_tokens_bound": tokens[1] + bound,
         "max_tokens": cap,
         "resampled": bool(sample["was_resampled"]) if goes_on else sample["is_resampled"],
         "prefix": orjson.dumps(prefix.as_dict()) if goes_on and prefix else None,
-        "prefix_tokens": more,
     }
+    return columns, more
 
 
 def _prefix(sample: Mapping[str, Any]) -> Prefix | None:

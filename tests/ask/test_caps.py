@@ -16,6 +16,8 @@ from tasks.ask.call import WorkerDone
 from tasks.ask.client import http_client
 from tasks.ask.continuing import Prefix, can_continue, continued_body, joined, whole_body
 from tasks.ask.lengths import FEWEST, Lengths, expected_charge, ladder, measured_cap
+from tasks.ask.measured import CapBook, reserves
+from tasks.ask.providers import CHARGE_RULES
 from tasks.ask.reply import split_reasoning
 from tasks.ask.sampling import Ask, Sampling, prompt_class
 from tasks.ask.segment import Segment, read_segment
@@ -66,6 +68,19 @@ def test_a_long_tail_just_beyond_the_quantile_makes_a_higher_cap_the_cheaper_one
     steps = [(1000, 0.3), (1400, 0.0)]  # three of ten answers end between 1280 and 1400
     assert expected_charge(1280, 4000, steps) == 1280 + 0.3 * 2560
     assert expected_charge(1408, 4000, steps) == 1408
+
+
+def test_what_a_run_is_answered_counts_for_its_later_batches_where_the_provider_reserves() -> None:
+    book = CapBook(MOST, {"t": {"seen": Lengths(ended={20: FEWEST})}})
+    assert book.of("t") == {"seen": 256} and book.of("other") == {}
+    book.learn("t", {"new": Lengths(ended={900: FEWEST - 1}), "seen": Lengths(ended={800: 5})})
+    assert book.of("t") == {"seen": 1024}
+    book.learn("t", {"new": Lengths(ended={900: 1})})
+    assert book.of("t") == {"seen": 1024, "new": 1152}
+    book.learn("other", {"new": Lengths(ended={900: FEWEST})})
+    assert book.of("other") == {}
+    rules = {rule: reserves(teacher_at("http://x/v1", charge=rule)) for rule in CHARGE_RULES}  # type: ignore[arg-type]
+    assert {rule for rule, lower in rules.items() if lower} == {"max_of", "sum", "unknown"}
 
 
 def test_a_cap_doubles_up_to_the_recipes() -> None:

@@ -168,6 +168,21 @@ def test_a_root_that_has_moved_reads_right_before_and_after_a_publication(data_r
         assert plain.execute("select count(*) from kept").fetchall() == [(2,)]
 
 
+def test_a_root_that_an_older_version_published_has_the_views_of_this_one(data_root: DataRoot) -> None:
+    small_root(data_root)
+    with closing(connect(data_root)) as connection:
+        assert connection.execute("select current_database()").fetchall() == [("warehouse",)]  # as it was published
+        expected = connection.execute("describe traces").fetchall()
+    data_root.warehouse.chmod(0o644)
+    with closing(duckdb.connect(str(data_root.warehouse))) as published:
+        published.execute("create or replace view traces as select 1 as trace_id")
+        published.execute("update store.view_set set sha256 = 'of before'")
+        published.execute("alter table store.file drop column layout")
+    with closing(connect(data_root)) as connection:
+        assert connection.execute("describe traces").fetchall() == expected
+        assert connection.execute("select count(*) from traces where not resampled is true").fetchall() == [(3,)]
+
+
 def test_a_root_under_a_link_is_not_taken_for_a_moved_one(data_root: DataRoot, tmp_path: Path) -> None:
     small_root(data_root)
     (tmp_path / "link").symlink_to(data_root.path)
