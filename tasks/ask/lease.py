@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from tasks.ask.charge import Cost, Want, refund
-from tasks.ask.continuing import Prefix
 from tasks.ask.exchange import UNKNOWN, Charging, Counters, Failure, Grant, Report, Stop
 from tasks.ask.headers import HeaderLimit
 from tasks.ask.meter import HORIZON_S, LATE_S
 from tasks.ask.outcomes import RULES
 from tasks.ask.providers import MeterName
 from tasks.ask.reply import Reply
+from tasks.ask.rows import Row
 from tasks.ask.seats import SILENT_S
 from tasks.ask.spend import Amount, Ceiling, Reserve, SpendReport
 
@@ -41,36 +41,6 @@ FEWEST_WANTS = 16
 
 class AuthorityLost(Exception):
     """An authority is gone, or does not answer."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One sample of a batch, ready to be sent."""
-
-    request_key: str
-    prompt_id: str
-    sample_index: int
-    body: bytes
-    max_tokens: int
-    """The cap of the answer; of a continuation, with what it goes on with."""
-    want: Want
-    """By which its provider charges it."""
-    worst: Amount
-    """What it may cost at most."""
-    tries: int = 0
-    """Requests of it that did not go through in this batch and count as tries."""
-    held_up: int = 0
-    """Times that it was too late when its intent was durable."""
-    most_tokens: int = 0
-    """The recipe's cap: an answer cut off below it is asked for again with a higher one."""
-    prompt_class: str | None = None
-    resampled: bool = False
-    """A fresh draw, because an earlier one was cut off."""
-    prefix: Prefix | None = None
-    """The beginning that it goes on with."""
-
-    def again(self, counted: bool) -> "Row":
-        return replace(self, tries=self.tries + counted)
 
 
 @dataclass(frozen=True)

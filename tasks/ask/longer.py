@@ -13,10 +13,10 @@ from tasks.ask.continuing import (
     prefix_tokens_bound,
     whole_body,
 )
-from tasks.ask.lease import Row
 from tasks.ask.lengths import next_cap
 from tasks.ask.reply import Reply
-from tasks.ask.spend import Amount, Rates
+from tasks.ask.rows import Row, worst_of
+from tasks.ask.spend import Rates
 
 N = TypeVar("N", int, float)
 
@@ -55,12 +55,6 @@ def prefix_of(row: Row, reply: Reply, attempt_id: str, cost_usd: float | None) -
         reasoning_tokens=_plus(before.reasoning_tokens, thought) if before else thought,
         cost_usd=_plus(before.cost_usd, cost_usd) if before else cost_usd,
     )
-
-
-def worst_of(prompt_tokens_bound: int, max_tokens: int, rates: Rates | None) -> Amount:
-    """What one request may cost at most."""
-    usd = rates.usd(prompt_tokens_bound, max_tokens) if rates else 0.0
-    return Amount(1, prompt_tokens_bound + max_tokens, usd)
 
 
 def _asked(row: Row, cap: int, prefix: Prefix | None, how: Continues | None, rates: Rates | None) -> Row:

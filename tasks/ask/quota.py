@@ -5,24 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tasks.ask.averages import Averages
 from tasks.ask.charge import Cost, Want, charge
 from tasks.ask.exchange import UNKNOWN, Charging, Counters, Failure, Grant, Limits, Report, RunTerms, Stop, lowest
-from tasks.ask.headers import HeaderLimit
-from tasks.ask.meter import HORIZON_S, LATE_S, Meters
-from tasks.ask.providers import MeterName
+from tasks.ask.meter import HORIZON_S, LATE_S
+from tasks.ask.pace import Pace
 from tasks.ask.seats import Seat, Table
 from tasks.ask.slots import SLOW_START, START_CONCURRENCY, Slots
 
-LOWERED = 0.8
-"""A 429 that neither a change of the limits nor a shorter quantum explains multiplies the rate by this, once for all
-requests sent before it."""
-SHARED = 0.9
-"""What the headers' word of another tenant multiplies it by, at most once a second."""
-LOWEST_SCALE = 0.02
-RECOVERY_PER_S = 0.02
-"""What a lowered rate regains each second."""
-RAMP_FROM = 0.2
-"""Share of the rate with which a provider that refuses sharp ramps is begun."""
 STORM_AFTER = 5
 """Rounds of failures, with no answer between, after which one request at a time probes whether it is over. A
 round is what was sent before its first failure was known."""
@@ -32,10 +22,6 @@ REJECTED_AT_FIRST = 20
 """So many rejected requests before any answer mean that the recipe is wrong, not the rows."""
 AHEAD_S = 1.5
 """A batch that will be sent in less than this is running dry: its lane may begin the next one."""
-UNKNOWN_ANSWERS = 2
-"""Of full length that a teacher is taken to have given before its first."""
-MEMORY = 200
-"""Answers after which the mean of their lengths has half forgotten what came before."""
 
 
 @dataclass
@@ -51,37 +37,6 @@ class RunState:
     answers: int = 0
     rejected: int = 0
     seen: float = 0.0
-
-
-@dataclass
-class Lengths:
-    """What one teacher's answers have shown: their mean length, and the prompt's tokens per estimated one."""
-
-    answers: float
-    tokens: float
-    estimated: float = 0.0
-    counted: float = 0.0
-
-    @classmethod
-    def unknown(cls, max_tokens: int) -> "Lengths":
-        """As if a few answers of full length had come: the short ones come first."""
-        return cls(UNKNOWN_ANSWERS, UNKNOWN_ANSWERS * max_tokens)
-
-    def note(self, report: Report) -> None:
-        keep = 0.5 ** (report.answers / MEMORY)
-        self.answers = self.answers * keep + report.answers
-        self.tokens = self.tokens * keep + report.answer_tokens
-        self.estimated = self.estimated * keep + report.prompt_tokens[0]
-        self.counted = self.counted * keep + report.prompt_tokens[1]
-
-    @property
-    def mean(self) -> float:
-        return self.tokens / self.answers
-
-    @property
-    def prompt_scale(self) -> float:
-        """Until there are answers, the estimate as it is."""
-        return (self.counted + 100) / (self.estimated + 100) if self.estimated else 1.0
 
 
 @dataclass(frozen=True)
@@ -102,16 +57,12 @@ class Pool:
     def __init__(self, limits: Limits, now: float, rng: random.Random, charging: Charging = UNKNOWN) -> None:
         self.stated, self.charging = limits, charging
         self._rng = rng
-        self._meters = Meters(charging, now)
+        self._pace = Pace(charging, now)
         self._slots = Slots(limits.concurrency, START_CONCURRENCY if charging.rule == "concurrency" else SLOW_START)
         self._table = Table()
-        self._lengths: dict[str, Lengths] = {}
+        self._averages: dict[str, Averages] = {}
         self._runs: dict[str, RunState] = {}
-        self._meters.scale, self._scaled_at, self._lowered_at = 1.0, now, float("-inf")
-        self._ramp_until = now + charging.ramp_s
-        if charging.ramp_s:
-            self._meters.scale = RAMP_FROM
-        self._learning_until = self._changed_at = self._shared_at = float("-inf")
+        self._learning_until = float("-inf")
         self.hold_until = now
         self._rounds_failed, self._failed_at = 0, float("-inf")
         self._pauses_in_a_row = 0
@@ -152,11 +103,13 @@ class Pool:
         run.seen, run.teacher = now, report.teacher
         seat = self._table.take(report, now)
         self._forget_the_dead(now)
-        self._recover(now)
-        self._meters.give_back(report.back)
+        self._pace.advance(now, self.hold_until)
+        self._pace.give_back(report.back)
         if now < self.hold_until:
-            self._meters.empty(self.hold_until)
-        self._learn(report.limits, now)
+            self._pace.hold(self.hold_until)
+        self._pace.learn(report.limits, self.stated.rates, now)
+        if self._pace.per_minute:
+            self._slots.set_paced()
         self._note_answers(run, report)
         for failure in report.failures:
             self._note_failure(run, failure, now)
@@ -197,12 +150,9 @@ class Pool:
             "slowest_s": self._table.slowest_s,
             "hold_s": max(0.0, self.hold_until - now),
             "stated": asdict(self.stated),
-            "learned": dict(self._meters.state()),
-            "stocks": dict(self._meters.stocks()),
-            "scale": self._meters.scale,
-            "quantum_s": self._meters.quantum_s,
+            "pace": self._pace.state(),
             "slots": self._slots.state(),
-            "lengths": {teacher: asdict(known) for teacher, known in self._lengths.items()},
+            "averages": {teacher: asdict(known) for teacher, known in self._averages.items()},
         }
 
     def restore(self, state: Mapping[str, Any], now: float) -> None:
@@ -210,17 +160,13 @@ class Pool:
         granted until that has expired; and the slots that a worker held count as its own until it says what it has in
         flight, or is dead."""
         self.stated = lowest(self.stated, Limits(**state["stated"]))
-        self._meters.quantum_s = min(self._meters.quantum_s, state["quantum_s"])
         self._set_stated()
-        for name, limit in state["learned"].items():
-            self._meters.set_limit(name, limit, remaining=0.0)
-        self._meters.set_stocks(state["stocks"])
-        self._meters.scale = state["scale"]
+        self._pace.restore(state["pace"])
         self._slots.restore(state["slots"])
-        self._lengths = {teacher: Lengths(**known) for teacher, known in state["lengths"].items()}
+        self._averages = {teacher: Averages(**known) for teacher, known in state["averages"].items()}
         self._learning_until = now + HORIZON_S + LATE_S
         self.hold_until = now + state["hold_s"]
-        self._meters.empty(max(self._learning_until, self.hold_until))
+        self._pace.hold(max(self._learning_until, self.hold_until))
         for run in state["runs"]:
             terms, stop = RunTerms(**run["terms"]), Stop(**run["stop"]) if run["stop"] else None
             left = Counters(**run["left"])
@@ -231,46 +177,11 @@ class Pool:
         for worker, run_id, held in state["seats"]:
             self._table.remember(worker, run_id, held, now)
 
-    # Rates
-
     def _set_stated(self) -> None:
-        for name, limit in self.stated.rates.items():
-            if limit < (self._meters.limit(name) or float("inf")):
-                self._meters.set_limit(name, limit)
+        self._pace.follow(self.stated.rates)
         self._slots.set_stated(self.stated.concurrency)
-        if self._meters.per_minute:
+        if self._pace.per_minute:
             self._slots.set_paced()
-
-    def _learn(self, limits: Mapping[MeterName, HeaderLimit], now: float) -> None:
-        """Follow the newest headers; a limit stated in the registry is never exceeded."""
-        for name, header in limits.items():
-            limit = min(header.limit, self.stated.rates.get(name, header.limit))
-            if limit < (self._meters.limit(name) or 0.0):
-                self._changed_at = now
-            self._meters.set_limit(name, limit, header.remaining)
-            if header.remaining is not None and self.charging.rule != "as_produced":
-                self._note_remaining(name, header.remaining, now)
-        if self._meters.per_minute:
-            self._slots.set_paced()
-
-    def _note_remaining(self, name: MeterName, remaining: float, now: float) -> None:
-        """Give way to whoever else spends of the limit. Where output is charged as it is produced, what should be left
-        is not known well enough to tell."""
-        if self._meters.note_remaining(name, remaining) and now - self._shared_at >= 1.0:
-            self._shared_at = now
-            self._scale_by(SHARED)
-
-    def _scale_by(self, factor: float) -> None:
-        self._meters.scale = max(LOWEST_SCALE, self._meters.scale * factor)
-
-    def _recover(self, now: float) -> None:
-        """Raise a lowered rate smoothly and refill the meters; nothing is saved up during a pause."""
-        since = max(self._scaled_at, min(self.hold_until, now))
-        ramp = self.charging.ramp_s if now < self._ramp_until else 0.0
-        per_s = (1.0 - RAMP_FROM) / ramp if ramp else RECOVERY_PER_S
-        self._meters.advance(now)
-        self._meters.scale = min(1.0, self._meters.scale + per_s * max(0.0, now - since))
-        self._scaled_at = max(self._scaled_at, now)
 
     # What happened
 
@@ -280,10 +191,10 @@ class Pool:
         run.answers += report.answers
         self._rounds_failed = self._pauses_in_a_row = 0
         self._silent_since = self._unreached_since = None
-        if known := self._lengths.get(report.teacher):
+        if known := self._averages.get(report.teacher):
             known.note(report)
         # What is paced by a rate does not come faster by more slots, so there is no step to judge.
-        tokens = 0 if self._meters.per_minute else report.answer_tokens
+        tokens = 0 if self._pace.per_minute else report.answer_tokens
         self._slots.note_answers(report.answers, report.answer_s, tokens, self._table.in_flight)
 
     def _note_failure(self, run: RunState, failure: Failure, now: float) -> None:
@@ -308,7 +219,7 @@ class Pool:
         if failure.outcome == "rate_limited":
             self._lower(failure, sent_at, now)
         if failure.outcome in ("overloaded", "timeout") or (
-            failure.outcome == "rate_limited" and not self._meters.per_minute
+            failure.outcome == "rate_limited" and not self._pace.per_minute
         ):
             self._slots.note_loss(sent_at, now)
         if failure.outcome == "overloaded" and (failure.retry_after_s or self.storm):
@@ -319,14 +230,8 @@ class Pool:
 
     def _lower(self, failure: Failure, sent_at: float, now: float) -> None:
         """Pause for as long as the server says, and go on slower; once for all requests sent before."""
-        cascade = sent_at <= self._lowered_at
-        if not cascade:
-            self._lowered_at = now
-            if self._changed_at > sent_at:
-                pass  # the change was felt, and it is known by now
-            elif not self._meters.shorten_burst():
-                self._scale_by(LOWERED)
-        if failure.retry_after_s is not None or not cascade:
+        is_news = self._pace.slow_down(sent_at, now)
+        if failure.retry_after_s is not None or is_news:
             self._pause(failure.retry_after_s, now)
 
     def _pause(self, retry_after_s: float | None, now: float, most: float = MAX_PAUSE_S) -> None:
@@ -338,7 +243,7 @@ class Pool:
         else:
             pause = retry_after_s * self._rng.uniform(1.0, 1.05)  # a minimum; not everybody back at one instant
         self.hold_until = max(self.hold_until, now + pause)
-        self._meters.empty(self.hold_until)
+        self._pace.hold(self.hold_until)
 
     def _lose_patience(self, run: RunState, failure: Failure, now: float) -> None:
         silent = now - (self._silent_since if self._silent_since is not None else now)
@@ -371,19 +276,19 @@ class Pool:
     def _grant(self, report: Report, seat: Seat, now: float) -> Grant:
         hold = max(0.0, self.hold_until - now)
         if now < self._learning_until:
-            return Grant(slots=report.in_flight, metered=bool(self._meters), hold_s=hold)
+            return Grant(slots=report.in_flight, metered=self._pace.is_limited, hold_s=hold)
         slots = self._table.assign(seat, 1 if self.storm else self._slots.limit)
         # Permission that finds no slot comes back unused, later: too much of it would be a burst in the making.
         room = slots - report.in_flight - report.ready + self._table.ending(report.in_flight, HORIZON_S + LATE_S)
         wants = () if hold else report.wants[: 1 if self.storm else max(0, room)]
         costs = self._costs(report.teacher, wants)
-        times = self._meters.plan(costs, now) if self._meters else [now] * len(costs)
+        times = self._pace.plan(costs, now)
         seat.note_granted(len(times), now)
         due = tuple(max(0.0, at - now) for at in times)
-        return Grant(tuple(costs[: len(times)]), due, slots, bool(self._meters), hold, self.storm)
+        return Grant(tuple(costs[: len(times)]), due, slots, self._pace.is_limited, hold, self.storm)
 
     def _costs(self, teacher: str, wants: Sequence[Want]) -> list[Cost]:
         if not wants:
             return []
-        known = self._lengths.setdefault(teacher, Lengths.unknown(max(want.max_tokens for want in wants)))
+        known = self._averages.setdefault(teacher, Averages.unknown(max(want.max_tokens for want in wants)))
         return [charge(self.charging.rule, want, known.prompt_scale, known.mean) for want in wants]

@@ -18,21 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import orjson
-import pyarrow.parquet as pq
 
 from tasks.ask.authority import exchange_with
 from tasks.ask.call import TeacherCall, WorkerDone
-from tasks.ask.charge import Want
 from tasks.ask.client import TROUBLE, Lost, http_client, what_was_lost
-from tasks.ask.continuing import Prefix, capped_body
 from tasks.ask.exchange import Counters, Failure, Stop
 from tasks.ask.journal import SUFFIX, Journal, blotted, redacted
-from tasks.ask.lease import EXCHANGE_S, AuthorityLost, Lease, Permit, Row
-from tasks.ask.longer import ask_longer, worst_of
+from tasks.ask.lease import EXCHANGE_S, AuthorityLost, Lease, Permit
+from tasks.ask.longer import ask_longer
 from tasks.ask.outcomes import RULES, backoff, tried_again
 from tasks.ask.post import Received, post
 from tasks.ask.reply import Reply, read_reply
+from tasks.ask.rows import Row, read_rows
 from tasks.ask.segment import EPOCH, SegmentHeader, read_segment, write_parts
 from tasks.ask.shared_root import check_seen
 from tasks.ask.spend import Amount
@@ -329,38 +326,6 @@ class Asking:
 
     def _count(self, **more: float) -> None:
         self.lease.counters += Counters(**more)  # type: ignore[arg-type]
-
-
-def read_rows(path: str, call: TeacherCall, skip: frozenset[str]) -> list[Row]:
-    """The rows of a batch file, with what each may cost at most."""
-    table = pq.read_table(path).to_pylist()
-    return [_row(row, call) for row in table if row["request_key"] not in skip]
-
-
-def _row(row: dict[str, Any], call: TeacherCall) -> Row:
-    prefix = Prefix(**orjson.loads(row["prefix"])) if row["prefix"] else None
-    most = row["most_tokens"] or row["max_tokens"]
-    cap, body = row["max_tokens"], row["body"]
-    if not (prefix or row["resampled"]) and (measured := call.caps.get(row["prompt_class"])):
-        cap, body = min(measured, most), capped_body(body, min(measured, most))
-    sent = max(1, cap - prefix.tokens) if prefix else cap
-    return Row(
-        request_key=row["request_key"],
-        prompt_id=row["prompt_id"],
-        sample_index=row["sample_index"],
-        body=body,
-        max_tokens=cap,
-        want=Want(row["prompt_tokens"], _characters(body), sent),
-        worst=worst_of(row["prompt_tokens_bound"], sent, call.rates),
-        most_tokens=most,
-        prompt_class=row["prompt_class"],
-        resampled=bool(row["resampled"]),
-        prefix=prefix,
-    )
-
-
-def _characters(body: bytes) -> int:
-    return sum(len(message["content"]) for message in orjson.loads(body)["messages"])
 
 
 def _bounded(exchange: Exchange) -> Exchange:

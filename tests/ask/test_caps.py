@@ -19,10 +19,11 @@ from tasks.ask.lengths import FEWEST, Lengths, expected_charge, ladder, measured
 from tasks.ask.measured import CapBook, reserves
 from tasks.ask.providers import CHARGE_RULES
 from tasks.ask.reply import split_reasoning
+from tasks.ask.rows import read_rows
 from tasks.ask.sampling import Ask, Sampling, prompt_class
 from tasks.ask.segment import Segment, read_segment
 from tasks.ask.spend import Ceiling
-from tasks.ask.worker import ask_batch_rows, read_rows, run_loop
+from tasks.ask.worker import ask_batch_rows, run_loop
 from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 

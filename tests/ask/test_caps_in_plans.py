@@ -19,9 +19,10 @@ from tasks.ask.client import http_client
 from tasks.ask.lengths import ladder
 from tasks.ask.plan import AskPlan, plan_asking
 from tasks.ask.prompts import PromptSource
+from tasks.ask.rows import read_rows
 from tasks.ask.sampling import Ask, Sampling
 from tasks.ask.spend import Ceiling
-from tasks.ask.worker import ask_batch_rows, read_rows, run_loop
+from tasks.ask.worker import ask_batch_rows, run_loop
 from tasks.right.gate import Admission
 from tasks.right.terms import Quota, Teacher
 from warehouse.catalog import connect, publish

@@ -9,9 +9,10 @@ import pytest
 from tasks.ask.charge import Cost, Want
 from tasks.ask.exchange import Charging, Failure, Grant, Report, Stop
 from tasks.ask.headers import HeaderLimit
-from tasks.ask.lease import EXCHANGE_S, LEAD_S, PATIENT, REFUSED, STALE_S, AuthorityLost, Lease, Row
+from tasks.ask.lease import EXCHANGE_S, LEAD_S, PATIENT, REFUSED, STALE_S, AuthorityLost, Lease
 from tasks.ask.meter import LATE_S
 from tasks.ask.reply import Reply, Usage
+from tasks.ask.rows import Row
 from tasks.ask.spend import Amount, Reserve, SpendReport
 
 WORST = Amount(1, 500, 0.0)

@@ -253,7 +253,7 @@ def test_the_first_cascades_at_a_known_limit_shorten_the_burst_and_a_further_one
     for _ in range(4):
         pool.run(2)
         pool.fails("rate_limited", retry_after_s=0.0)
-        quanta.append(pool.pool._meters.quantum_s)
+        quanta.append(pool.pool._pace.quantum_s)
         paces.append(pool.run(1))
     assert quanta == [0.5, 0.5, 0.5, 0.5], "below that nothing is saved up at all"
     assert paces[0] >= 97 and 76 <= paces[1] <= 84 and paces[2] < paces[1]
@@ -493,7 +493,7 @@ def test_a_request_that_uses_up_the_bucket_is_not_taken_for_another_tenant() -> 
     pool.exchange(limits={"tokens": HeaderLimit(60_000.0, 1000.0)})
     pool.run(1, wants=1, tokens=4000)
     pool.exchange(limits={"tokens": HeaderLimit(60_000.0, 0.0)})
-    assert pool.pool._meters.scale == 1.0
+    assert pool.pool._pace.scale == 1.0
 
 
 def test_a_day_s_limit_is_a_stock_and_not_a_pace() -> None:
@@ -598,7 +598,7 @@ def test_a_restarted_authority_goes_on_with_a_pause_a_stop_and_what_is_left_of_t
     assert again.pool.hold_until == pool.now + 30.0
     grant = again.exchange(1)
     assert grant.stop is not None and grant.stop.reason == "somebody said so"
-    assert 39 <= again.pool.state(again.now)["stocks"]["requests_per_day"] <= 41
+    assert 39 <= again.pool.state(again.now)["pace"]["stocks"]["requests_per_day"] <= 41
 
 
 def test_a_restarted_authority_goes_on_with_the_slots_that_a_server_bears() -> None:

@@ -19,11 +19,12 @@ from tasks.ask.client import http_client
 from tasks.ask.outcomes import asked_again
 from tasks.ask.plan import plan_asking
 from tasks.ask.prompts import PromptSource
+from tasks.ask.rows import read_rows
 from tasks.ask.sampling import Ask, Sampling
 from tasks.ask.segment import Segment, read_segment
 from tasks.ask.spend import Amount
 from tasks.ask.stream import CONTENT_TYPE
-from tasks.ask.worker import ask_batch_rows, read_rows, run_loop
+from tasks.ask.worker import ask_batch_rows, run_loop
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import Trace, check_finish
 from tasks.right.gate import Admission

@@ -16,9 +16,10 @@ from tasks.ask.client import http_client
 from tasks.ask.exchange import Limits
 from tasks.ask.journal import read_frames
 from tasks.ask.lease import AuthorityLost
+from tasks.ask.rows import read_rows
 from tasks.ask.segment import Segment, read_segment
 from tasks.ask.spend import Amount, Ceiling
-from tasks.ask.worker import ask_batch_rows, read_rows, run_loop
+from tasks.ask.worker import ask_batch_rows, run_loop
 from warehouse.layout import DataRoot
 
 Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
