@@ -278,14 +278,20 @@ class Pool:
         if now < self._learning_until:
             return Grant(slots=report.in_flight, metered=self._pace.is_limited, hold_s=hold)
         slots = self._table.assign(seat, 1 if self.storm else self._slots.limit)
-        # Permission that finds no slot comes back unused, later: too much of it would be a burst in the making.
-        room = slots - report.in_flight - report.ready + self._table.ending(report.in_flight, HORIZON_S + LATE_S)
-        wants = () if hold else report.wants[: 1 if self.storm else max(0, room)]
+        wants = () if hold else report.wants[: 1 if self.storm else self._room(report, slots)]
         costs = self._costs(report.teacher, wants)
         times = self._pace.plan(costs, now)
         seat.note_granted(len(times), now)
         due = tuple(max(0.0, at - now) for at in times)
         return Grant(tuple(costs[: len(times)]), due, slots, self._pace.is_limited, hold, self.storm)
+
+    def _room(self, report: Report, slots: int) -> int:
+        """Requests that will find a slot in time: unused permission comes back later, and would be a burst in the
+        making. Where no rate is limited nothing is charged, so there nothing comes back."""
+        if not self._pace.is_limited:
+            return len(report.wants)
+        free = slots - report.in_flight - report.ready
+        return max(0, free + self._table.turnover(slots, HORIZON_S + LATE_S))
 
     def _costs(self, teacher: str, wants: Sequence[Want]) -> list[Cost]:
         if not wants:

@@ -63,13 +63,13 @@ class Table:
         seat.held = max(seat.assigned, report.in_flight)
         self.slowest_s = max(self.slowest_s, report.slowest_s)
         if report.answers and report.answer_s:
-            mean_s = report.answer_s / report.answers
+            mean_s = max(report.answer_s / report.answers, 0.001)
             self._mean_s = mean_s if self._mean_s == float("inf") else 0.9 * self._mean_s + 0.1 * mean_s
         return seat
 
-    def ending(self, in_flight: int, within_s: float) -> int:
-        """How many of these requests will be over by then, if answers take as long as they lately did."""
-        return int(in_flight * min(1.0, within_s / self._mean_s))
+    def turnover(self, slots: int, within_s: float) -> int:
+        """How often so many slots become free in that time, if answers take as long as they lately did."""
+        return int(slots * within_s / self._mean_s)
 
     def remember(self, worker: str, run_id: str, held: int, now: float) -> None:
         """A seat of before a restart: it may use so many slots until its worker reports, or is dead."""

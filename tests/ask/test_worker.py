@@ -249,6 +249,7 @@ def test_a_stop_sends_nothing_more_drains_and_leaves_the_rest_maybe_paid(data_ro
     assert len(segment.traces) == 5
 
 
+@pytest.mark.slow  # it waits for as long as a restart may take
 def test_a_worker_without_its_authority_stops_and_keeps_what_it_has(data_root: DataRoot) -> None:
     call = call_of(data_root, teacher_at("http://mock/v1", concurrency=4), drain_s=0.3)
     authorities = LocalAuthorities(call)

@@ -7,7 +7,7 @@ from simulated import SimulatedTeacher
 
 from warehouse.layout import DataRoot
 
-pytestmark = [pytest.mark.line, pytest.mark.slow]
+pytestmark = [pytest.mark.line, pytest.mark.chaos]
 
 RPM = 1500
 CONCURRENCY = 24
