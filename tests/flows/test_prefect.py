@@ -155,7 +155,7 @@ def test_a_cancelled_run_stops_sending_drains_and_loses_nothing(
     teacher.switch(latency=0.0, concurrency=0)
     assert stopped < before + 200
     # Prefect says Cancelled once it has told the process; the process drains, commits and ends a little later.
-    wait_until(lambda: not any(place.root.journal.rglob("*.*")), 60, "the segments are not committed")
+    wait_until(lambda: not any(place.root.journal.rglob("*.journal*")), 60, "the segments are not committed")
     (ledger,) = place.sql(
         "select count(*) filter (where state = 'paid') as paid, count(*) filter (where state = 'maybe_paid') as maybe "
         "from attempts where dataset = 'cancelled'"
