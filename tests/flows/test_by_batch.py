@@ -35,7 +35,9 @@ def test_a_run_by_batch_publishes_what_it_was_answered(place: Place, teacher: Si
     prepared(place, teacher)
     done = place.run(place.folder / "recipe.yaml")
     assert (done["funnel"]["answered"], bought(teacher)) == (WANTED, (WANTED, 0))
-    assert place.sql("select distinct batch_id from attempts where batch_id <> 'preflight'") == [{"batch_id": "batch_000001"}]
+    assert place.sql("select distinct batch_id from attempts where batch_id <> 'preflight'") == [
+        {"batch_id": "batch_000001"}
+    ]
     assert place.run(place.folder / "recipe.yaml")["asked"] == 0
 
 
