@@ -3,19 +3,19 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SHELL := /bin/bash
 
-.PHONY: demo test slow chaos check lint types lock bench clean
+.PHONY: demo test slow long check lint types lock bench clean
 
 demo: .venv/ready
 	$(BIN)/still demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest -m "not slow and not chaos and not gpu" --durations=15
+	$(BIN)/python -m pytest -m "not slow and not long and not gpu" --durations=15
 
 slow: .venv/ready
 	$(BIN)/python -m pytest -m slow --durations=15
 
-chaos: .venv/ready
-	$(BIN)/python -m pytest -m chaos --durations=0
+long: .venv/ready
+	$(BIN)/python -m pytest -m long --durations=0
 
 lint: .venv/ready
 	$(BIN)/ruff check .

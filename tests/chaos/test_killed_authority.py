@@ -7,7 +7,7 @@ from simulated import SimulatedTeacher
 
 from warehouse.layout import DataRoot
 
-pytestmark = [pytest.mark.line, pytest.mark.chaos]
+pytestmark = [pytest.mark.line, pytest.mark.long]
 
 RPM = 1500
 CONCURRENCY = 24

@@ -11,7 +11,7 @@ from still import wait_until
 
 from warehouse.layout import DataRoot
 
-pytestmark = [pytest.mark.line, pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.line, pytest.mark.long, pytest.mark.timeout(600)]
 
 ROWS = 400
 CONCURRENCY = 16

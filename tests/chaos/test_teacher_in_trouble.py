@@ -10,7 +10,7 @@ from simulated import SimulatedTeacher
 
 from warehouse.layout import DataRoot
 
-pytestmark = [pytest.mark.line, pytest.mark.chaos]
+pytestmark = [pytest.mark.line, pytest.mark.long]
 
 ROWS = 300
 CONCURRENCY = 16

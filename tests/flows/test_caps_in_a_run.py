@@ -4,7 +4,7 @@ import pytest
 from simulated import SimulatedTeacher
 from still import Place, sums
 
-pytestmark = [pytest.mark.line, pytest.mark.slow]  # two whole lines, and Prefect
+pytestmark = [pytest.mark.line, pytest.mark.long]  # two whole lines, and Prefect
 
 
 def test_a_run_with_measured_caps_asks_again_for_what_they_cut_off_and_says_so(place: Place) -> None:

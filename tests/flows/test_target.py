@@ -60,7 +60,7 @@ def test_exactly_so_many_rows_are_published_and_the_same_again(place: Place) -> 
         assert place.sql("select kept - over_target as published from funnel") == [{"published": TARGET}]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cap_or_a_budget_that_comes_first_publishes_fewer_rows_and_says_so(place: Place) -> None:
     with SimulatedTeacher(wrong_answers=0.3) as teacher:
         place.write_teacher(teacher.base_url)
@@ -80,7 +80,7 @@ def test_a_cap_or_a_budget_that_comes_first_publishes_fewer_rows_and_says_so(pla
         assert "short of the target" in printed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("moment", ["asking", "judging", "second"])
 def test_a_run_that_is_killed_publishes_the_same_rows_as_one_that_is_not(
     place: Place, tmp_path_factory: pytest.TempPathFactory, moment: str

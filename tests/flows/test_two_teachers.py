@@ -6,7 +6,7 @@ import pytest
 from simulated import SimulatedTeacher
 from still import Place, sums
 
-pytestmark = [pytest.mark.line, pytest.mark.slow]
+pytestmark = [pytest.mark.line, pytest.mark.long]
 
 PRICE = {"usd_per_million_input": 100.0, "usd_per_million_output": 100.0, "as_of": "2026-11-01"}
 DEAR = {"usd_per_million_input": 1000.0, "usd_per_million_output": 1000.0, "as_of": "2026-11-01"}
