@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.ask.batch_files import BATCH, BatchFile
+from tasks.ask.billed import count_billed
 from tasks.ask.book import Book
 from tasks.ask.call import TeacherCall
 from tasks.ask.exchange import Grant, Limits, Report
 from tasks.ask.quota import Pool
-from tasks.ask.spend import AccountCeiling, Amount, Billed, Ceiling, Reserve, RunBudget, SpendReport
+from tasks.ask.spend import AccountCeiling, Amount, Billed, Ceiling, Rates, Reserve, RunBudget, SpendReport
 from tasks.right.terms import Price, Quota, RouteTerms, Teacher, WeightsTerms
 from warehouse.layout import DataRoot
 from warehouse.records import content_id
@@ -122,3 +123,8 @@ class LocalAuthorities:
     @property
     def exchanges(self) -> tuple[Callable[[Any], Awaitable[Any]], Callable[[Any], Awaitable[Any]]]:
         return self.quota, self.spend
+
+
+def spent_so_far(root: DataRoot, dataset: str, rates: Mapping[str, Rates] | None = None) -> Amount:
+    """What a dataset has been billed, over all its runs, with what is out at a provider; the unknown at its worst."""
+    return count_billed(root, rates or {}).billed.datasets.get(dataset, Amount())

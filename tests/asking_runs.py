@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -48,17 +49,20 @@ class Run:
             if self.process.poll() is None:
                 self.process.kill()
 
-    @property
-    def counters(self) -> dict[str, int]:
-        """What the driver last knew of its run."""
+    def _counters(self, dataset: str) -> dict[str, int]:
         try:
-            return dict(json.loads((self.root.status / f"{self.dataset}.json").read_text()))
+            return dict(json.loads((self.root.status / f"{dataset}.json").read_text()))
         except FileNotFoundError:
             return {}
 
-    def wait_for(self, name: str, at_least: int) -> None:
+    def wait_for(self, name: str, at_least: int, datasets: Sequence[str] = ()) -> None:
+        """Wait until a counter of the run, or its sum over the runs of `datasets`, is reached."""
+
+        def counted() -> int:
+            return sum(self._counters(dataset).get(name, 0) for dataset in datasets or [self.dataset])
+
         wait_until(
-            lambda: self.counters.get(name, 0) >= at_least or self.process.poll() is not None,
+            lambda: counted() >= at_least or self.process.poll() is not None,
             120,
             f"{name} did not reach {at_least}",
         )

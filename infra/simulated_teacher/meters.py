@@ -10,6 +10,7 @@ Every method takes the time in seconds, and none reads a clock; time never goes 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -52,7 +53,7 @@ def allowed(rates: Sequence[tuple[float, float]], start: float, end: float) -> f
     return total
 
 
-class Meter:
+class Meter(ABC):
     """One limited dimension: `rate` units a second, `quantum` seconds of it in a full bucket or a window."""
 
     def __init__(self, per_minute: float, quantum: float, share: float, now: float) -> None:
@@ -68,20 +69,20 @@ class Meter:
         self.idle = Idle()
         self.rates: list[tuple[float, float]] = [(now, self.fair)]
 
-    def refill(self, now: float) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def refill(self, now: float) -> None: ...
 
+    @abstractmethod
     def wait(self, amount: float) -> float:
         """Seconds until `amount` is covered, if nobody takes anything before; 0 where it is now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def full_in(self) -> float:
         """Seconds until the limit is back at its initial state, as the provider sees it: without the tenant."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bound(self, seconds: float) -> float:
         """The most that any `seconds` may hold at the present rate, less one request's debt."""
-        raise NotImplementedError
 
     def take(self, amount: float, floor: float = -math.inf) -> None:
         self.level = max(floor, self.level - amount)

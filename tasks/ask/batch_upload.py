@@ -11,6 +11,7 @@ import orjson
 
 from tasks.ask.batch_lines import request_line
 from tasks.ask.call import TeacherCall
+from tasks.ask.rows import worst_of
 from tasks.ask.spend import Amount, Ceiling
 from warehouse.errors import RunFailed
 from warehouse.parts import unwritable
@@ -72,7 +73,7 @@ class LinesCutter:
             if cut.intents and is_full:
                 self._rows = chain([row], self._rows)
                 return
-            worst = self._worst(row)
+            worst = worst_of(row["prompt_tokens_bound"], row["max_tokens"], self._call.rates)
             if not self._fits(cut.worst + worst):
                 self.over_budget += 1 + sum(1 for _ in self._rows)
                 return
@@ -84,11 +85,6 @@ class LinesCutter:
 
     def _fits(self, worst: Amount) -> bool:
         return all(ceiling.leaves(spent + self._reserved, worst) for ceiling, spent in self._used)
-
-    def _worst(self, row: Mapping[str, Any]) -> Amount:
-        prompt, rates = row["prompt_tokens_bound"], self._call.rates
-        usd = rates.usd(prompt, row["max_tokens"]) if rates else 0.0
-        return Amount(1, prompt + row["max_tokens"], usd)
 
     def _intent(self, row: Mapping[str, Any], number: int, worst: Amount) -> dict[str, Any]:
         return {

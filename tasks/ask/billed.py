@@ -3,15 +3,15 @@ is out at providers as batches."""
 
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, timedelta
+from datetime import UTC, date
 from pathlib import Path
 
 import pyarrow as pa
 
 from tasks.ask.journal import SUFFIX, owned, read_frames
-from tasks.ask.segment import EPOCH, Segment, SegmentHeader, billed, read_segment
+from tasks.ask.segment import Segment, SegmentHeader, billed, read_segment, time_of
 from tasks.ask.spend import Amount, Billed, Rates, RunBudget
-from tasks.ask.submissions import submissions
+from tasks.ask.submissions import submissions, worst_of_intent
 from warehouse.catalog import connect
 from warehouse.layout import DataRoot
 
@@ -92,9 +92,8 @@ def count_billed(
     listed = _add_ledger(root, tally, rates, lambda: known() | ended.keys() | out.keys())
     for submission in (each for key, each in out.items() if key not in listed and key not in ended):
         for intent in submission.intents():
-            day = (EPOCH + timedelta(microseconds=intent["at"])).date()
-            worst = Amount(1, intent["worst_tokens"], intent["worst_cost_usd"] or 0.0)
-            tally.add(submission.header.dataset, submission.header.account, day, worst)
+            day = time_of(intent["at"]).date()
+            tally.add(submission.header.dataset, submission.header.account, day, worst_of_intent(intent))
     for segment in (segment for name, segment in ended.items() if name not in listed):
         for attempt in segment.attempts:
             day = attempt["sent_at"].astimezone(UTC).date()
@@ -112,11 +111,6 @@ def in_the_way(counted: Counted, budget: RunBudget, open_runs: Container[str] = 
 def _shares(worker: SegmentHeader, budget: RunBudget) -> bool:
     account = budget.accounts.get(worker.account)
     return (account is not None and account.is_set) or (worker.dataset == budget.dataset and budget.ceiling.is_set)
-
-
-def spent_so_far(root: DataRoot, dataset: str, rates: Mapping[str, Rates] | None = None) -> Amount:
-    """What a dataset has been billed, over all its runs; what is unknown counts at its worst."""
-    return count_billed(root, rates or {}).billed.datasets.get(dataset, Amount())
 
 
 def _header(path: Path) -> SegmentHeader | None:

@@ -10,6 +10,7 @@ belongs to a dead worker.
 import asyncio
 import fcntl
 import os
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -173,6 +174,11 @@ def owned(path: Path) -> Iterator[bool]:
         yield path.exists()
     finally:
         os.close(descriptor)
+
+
+def microseconds() -> int:
+    """The wall clock as records of a segment have it: since 1970, UTC."""
+    return time.time_ns() // 1000
 
 
 def redacted(headers: Mapping[str, str], key: str | None) -> dict[str, str]:

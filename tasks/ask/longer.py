@@ -31,14 +31,21 @@ def ask_longer(
 
     Args: attempt_id: of the reply. cost_usd: of that attempt.
     """
-    if row.prefix is not None and reply.outcome == "rejected":
-        return _asked(row, row.max_tokens, None, how, rates)
-    if reply.outcome != "truncated" or row.max_tokens >= row.most_tokens:
+    if is_last(row, reply):
         return None
+    if reply.outcome == "rejected":
+        return _asked(row, row.max_tokens, None, how, rates)
     prefix = prefix_of(row, reply, attempt_id, cost_usd)
     return _asked(
         row, next_cap(row.max_tokens, row.most_tokens), prefix if can_continue(prefix, how) else None, how, rates
     )
+
+
+def is_last(row: Row, reply: Reply) -> bool:
+    """Whether nothing more is asked for after this reply."""
+    if reply.outcome == "rejected":
+        return row.prefix is None
+    return reply.outcome != "truncated" or row.max_tokens >= row.most_tokens
 
 
 def prefix_of(row: Row, reply: Reply, attempt_id: str, cost_usd: float | None) -> Prefix:

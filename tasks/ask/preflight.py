@@ -23,6 +23,7 @@ from tasks.ask.probe import (
 from tasks.ask.probe_record import ProbeRecord
 from tasks.ask.render import canonical, request, request_key
 from tasks.ask.reply import Reply, read_reply
+from tasks.ask.rows import worst_of
 from tasks.ask.sampling import Sampling
 from tasks.ask.spend import Amount, RunBudget
 from tasks.ask.tokens import bound_prompt_tokens
@@ -107,9 +108,7 @@ async def _probe(
 ) -> tuple[int, Reply] | None:
     """Status and reply of the chat request, 0 where no response came; None where no budget is left for it."""
     messages = [{"role": "user", "content": PROBE_QUESTION}]
-    prompt = bound_prompt_tokens(messages)
-    usd = call.rates.usd(prompt, sampling.max_tokens) if call.rates else 0.0
-    worst = Amount(1, prompt + sampling.max_tokens, usd)
+    worst = worst_of(bound_prompt_tokens(messages), sampling.max_tokens, call.rates)
     probed: tuple[int, Reply] | None = None
     for _ in range(TRIES):
         if not record.fits(worst):

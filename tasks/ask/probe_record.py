@@ -1,7 +1,6 @@
 """The probe's own journal segment: within every ceiling, durable before it is sent, and then in the ledger."""
 
 import asyncio
-import time
 from contextlib import AsyncExitStack
 from datetime import datetime
 from types import TracebackType
@@ -15,8 +14,7 @@ from tasks.ask.billed import count_billed, in_the_way
 from tasks.ask.book import Book
 from tasks.ask.call import TeacherCall
 from tasks.ask.client import what_was_lost
-from tasks.ask.journal import SUFFIX, Journal, blotted, redacted
-from tasks.ask.outcomes import RULES
+from tasks.ask.journal import SUFFIX, Journal, blotted, microseconds, redacted
 from tasks.ask.reply import Reply
 from tasks.ask.segment import PREFLIGHT, SegmentHeader
 from tasks.ask.spend import Amount, RunBudget, SpendReport
@@ -81,18 +79,18 @@ class ProbeRecord:
             "max_tokens": max_tokens,
             "worst_tokens": worst.tokens,
             "worst_cost_usd": worst.usd if self._call.rates else None,
-            "at": _microseconds(),
+            "at": microseconds(),
         }
         await self._journal.append("sent", fields)
 
     async def received(self, response: httpx.Response, reply: Reply, worst: Amount, latency_s: float) -> None:
         """The raw reply; what it cost is settled."""
-        self._spent = self._spent - worst + self._cost(reply, worst)
+        self._spent = self._spent - worst + reply.cost(worst, self._call.rates)
         fields = {
             "n": self._numbers,
             "status": response.status_code,
             "headers": redacted(response.headers, self._call.api_key),
-            "at": _microseconds(),
+            "at": microseconds(),
             "latency_s": latency_s,
         }
         await self._journal.append("received", fields, blotted(response.content, self._call.api_key))
@@ -100,21 +98,9 @@ class ProbeRecord:
     async def lost(self, trouble: httpx.HTTPError) -> None:
         """No reply came; what was sent may have been paid."""
         lost = what_was_lost(trouble)
-        fields = {"n": self._numbers, "outcome": lost.outcome, "error": lost.error, "at": _microseconds()}
+        fields = {"n": self._numbers, "outcome": lost.outcome, "error": lost.error, "at": microseconds()}
         await self._journal.append("lost" if lost.sent else "unsent", fields)
-
-    def _cost(self, reply: Reply, worst: Amount) -> Amount:
-        if RULES[reply.outcome].billed == "no":
-            return Amount(requests=1)
-        if reply.usage is None:
-            return worst
-        usage, rates = reply.usage, self._call.rates
-        return Amount(1, usage.prompt + usage.completion, rates.usd(usage.prompt, usage.completion) if rates else 0.0)
 
     async def _commit(self) -> None:
         await self._journal.close()
         await asyncio.to_thread(adopt_segment, self._call.data_root, self._journal.path, self._now)
-
-
-def _microseconds() -> int:
-    return time.time_ns() // 1000

@@ -13,8 +13,10 @@ import orjson
 
 from tasks.ask.continuing import CLOSE, OPEN, Prefix, joined
 from tasks.ask.headers import HeaderLimit, duration, header_limits, retry_after
+from tasks.ask.outcomes import RULES
 from tasks.ask.providers import UNKNOWN, MeterName
 from tasks.ask.refusals import Refusal, headers_inside, problem_of, read_refusal, status_inside
+from tasks.ask.spend import Amount, Rates
 from tasks.ask.stream import Assembled, assemble, is_stream
 from tasks.ask.usage import Usage, read_usage
 from warehouse.records import Outcome
@@ -70,6 +72,14 @@ class Reply:
     def interrupted(self) -> bool:
         """A stream that ended in mid-answer, whose beginning is here: it may have been paid."""
         return self.finish_reason == INTERRUPTED
+
+    def cost(self, worst: Amount, rates: Rates | None) -> Amount:
+        """Billed: as reported; at its worst where the server does not say; a refused request is a request."""
+        if RULES[self.outcome].billed == "no":
+            return Amount(requests=1)
+        if self.usage is None:
+            return worst
+        return Amount(1, self.usage.prompt + self.usage.completion, self.usage.cost_usd(rates) or 0.0)
 
 
 def read_reply(

@@ -211,7 +211,7 @@ def _attempt(
         return _row(header, sent, "maybe_paid", "connection", error=IN_FLIGHT), None
     if end.kind == "received":
         return _received(header, sent, end)
-    error, at = end.fields["error"], _time(end.fields["at"])
+    error, at = end.fields["error"], time_of(end.fields["at"])
     if end.kind == "lost":
         return _row(header, sent, "maybe_paid", end.fields["outcome"], error=error, received_at=at), None
     if error is None:
@@ -220,7 +220,7 @@ def _attempt(
 
 
 def _received(header: SegmentHeader, sent: Mapping[str, Any], end: Frame) -> tuple[dict[str, Any], Reply]:
-    at = _time(end.fields["at"])
+    at = time_of(end.fields["at"])
     fields = end.fields
     broke, prefix = fields.get("broke"), _prefix(sent)
     reply = read_reply(fields["status"], fields["headers"], end.body, at, header.provider, broke, prefix)
@@ -270,7 +270,7 @@ def _row(
         "state": state,
         "outcome": outcome,
         "max_tokens": sent["max_tokens"],
-        "sent_at": _time(sent["at"]),
+        "sent_at": time_of(sent["at"]),
         "usage_source": "unknown",
         "worst_tokens": sent["worst_tokens"],
         "worst_cost_usd": sent["worst_cost_usd"],
@@ -324,5 +324,6 @@ def _may_go_on(attempt: Mapping[str, Any]) -> bool:
     return attempt["state"] == "failed" and attempt["outcome"] in ("rate_limited", "overloaded", "connection")
 
 
-def _time(microseconds: int) -> datetime:
+def time_of(microseconds: int) -> datetime:
+    """When a record of a segment was written."""
     return EPOCH + timedelta(microseconds=microseconds)

@@ -58,7 +58,7 @@ class Submission:
     @property
     def worst(self) -> Amount:
         """What all of it may cost at most."""
-        return sum((_worst(intent) for intent in self.intents()), Amount())
+        return sum((worst_of_intent(intent) for intent in self.intents()), Amount())
 
     def noted(self, note: Note) -> "Submission":
         """Make a note durable."""
@@ -136,12 +136,6 @@ def leave_out(batches: Iterable[BatchFile], keys: Set[str]) -> tuple[BatchFile, 
     return tuple(left)
 
 
-def held_out(root: DataRoot, dataset: str | None = None) -> Amount:
-    """The worst cost of what is out; it stays reserved until the batch has ended."""
-    chosen = (out for out in submissions(root) if dataset in (None, out.header.dataset))
-    return sum((out.worst for out in chosen), Amount())
-
-
 def write_frames(path: Path, header: SegmentHeader, frames: Iterable[Frame]) -> None:
     """Write a whole segment; it has its name only once all of it is on the disk."""
     pieces = (encode(frame.kind, frame.fields, frame.body) for frame in frames)
@@ -170,7 +164,8 @@ def _read(path: Path) -> Submission:
     return Submission(path, SegmentHeader(**first.fields), note)
 
 
-def _worst(intent: Mapping[str, Any]) -> Amount:
+def worst_of_intent(intent: Mapping[str, Any]) -> Amount:
+    """What a request may cost at most, by its journaled intent."""
     return Amount(1, intent["worst_tokens"], intent["worst_cost_usd"] or 0.0)
 
 

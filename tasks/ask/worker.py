@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,14 @@ from tasks.ask.authority import exchange_with
 from tasks.ask.call import TeacherCall, WorkerDone
 from tasks.ask.client import TROUBLE, Lost, http_client, what_was_lost
 from tasks.ask.exchange import Counters, Failure, Stop
-from tasks.ask.journal import SUFFIX, Journal, blotted, redacted
+from tasks.ask.journal import SUFFIX, Journal, blotted, microseconds, redacted
 from tasks.ask.lease import EXCHANGE_S, AuthorityLost, Lease, Permit
-from tasks.ask.longer import ask_longer
+from tasks.ask.longer import ask_longer, is_last
 from tasks.ask.outcomes import RULES, backoff, tried_again
 from tasks.ask.post import Received, post
 from tasks.ask.reply import Reply, read_reply
 from tasks.ask.rows import Row, read_rows
-from tasks.ask.segment import EPOCH, SegmentHeader, read_segment, write_parts
+from tasks.ask.segment import SegmentHeader, read_segment, time_of, write_parts
 from tasks.ask.shared_root import check_seen
 from tasks.ask.spend import Amount
 from warehouse.records import content_id
@@ -212,7 +211,7 @@ class Asking:
         if wait_s := self.lease.due_in_s(permit):
             await asyncio.sleep(wait_s)
         if not self.lease.may_send(permit):
-            await self.journal.append("unsent", {"n": number, "error": None, "at": _now()})
+            await self.journal.append("unsent", {"n": number, "error": None, "at": microseconds()})
             self.lease.give_back(permit)
             return
         began = time.monotonic()
@@ -232,7 +231,7 @@ class Asking:
         row = permit.row
         headers = redacted(response.headers, self.call.api_key)
         body = blotted(response.body, self.call.api_key)
-        at = _now()
+        at = microseconds()
         fields: dict[str, Any] = {
             "n": number,
             "status": response.status,
@@ -245,11 +244,11 @@ class Asking:
             fields["broke"] = broke
         await self.journal.append("received", fields, body)
         provider = self.call.teacher.provider
-        reply = read_reply(response.status, headers, body, _datetime(at), provider, broke, row.prefix)
+        reply = read_reply(response.status, headers, body, time_of(at), provider, broke, row.prefix)
         self.lease.note_reply(permit, reply, latency_s)
         if self.lease.is_urgent:
             self._urgent.set()
-        self.lease.finish(permit, self._cost(row, reply))
+        self.lease.finish(permit, reply.cost(row.worst, self.call.rates))
         longer = self._longer(row, number, reply)
         self._count_reply(reply, is_last=longer is None)
         if longer is not None:
@@ -265,13 +264,15 @@ class Asking:
 
     def _longer(self, row: Row, number: int, reply: Reply) -> Row | None:
         """The same sample with a higher cap, where this one has cut it off."""
+        if is_last(row, reply):
+            return None
         usd = reply.usage.cost_usd(self.call.rates) if reply.usage else None
         attempt_id = content_id(self._segment_id, number)
         return ask_longer(row, reply, attempt_id, usd, self.call.teacher.continues, self.call.rates)
 
     async def _note_lost(self, permit: Permit, number: int, lost: Lost, age_s: float) -> None:
         row = permit.row
-        fields = {"n": number, "outcome": lost.outcome, "error": lost.error, "at": _now()}
+        fields = {"n": number, "outcome": lost.outcome, "error": lost.error, "at": microseconds()}
         await self.journal.append("lost" if lost.sent else "unsent", fields)
         self.lease.note_failure(Failure(lost.outcome, age_s, lost.sent, error=lost.error))
         if lost.sent:
@@ -297,21 +298,12 @@ class Asking:
             "max_tokens": row.max_tokens,
             "worst_tokens": row.worst.tokens,
             "worst_cost_usd": row.worst.usd if self.call.rates else None,
-            "at": _now(),
+            "at": microseconds(),
             "most_tokens": row.most_tokens,
             "prompt_class": row.prompt_class,
             "resampled": row.resampled,
             "prefix": row.prefix.as_dict() if row.prefix else None,
         }
-
-    def _cost(self, row: Row, reply: Reply) -> Amount:
-        """Billed: as reported; at its worst where the server does not say; a refused request is a request."""
-        if RULES[reply.outcome].billed == "no":
-            return Amount(requests=1)
-        if reply.usage is None:
-            return row.worst
-        usage = reply.usage
-        return Amount(1, usage.prompt + usage.completion, usage.cost_usd(self.call.rates) or 0.0)
 
     def _count_reply(self, reply: Reply, is_last: bool) -> None:
         usage = reply.usage
@@ -347,11 +339,3 @@ def run_loop(work: Coroutine[Any, Any, WorkerDone]) -> WorkerDone:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(work)
     return asyncio.run(work)
-
-
-def _now() -> int:
-    return time.time_ns() // 1000
-
-
-def _datetime(microseconds: int) -> datetime:
-    return EPOCH + (datetime.resolution * microseconds)

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from asking import call_of, teacher_at
+from asking import call_of, spent_so_far, teacher_at
 from small_segment import AT, answer, received, segment_file, sent
 
 from tasks.ask.adopt import Adopted, adopt_journals, commit
-from tasks.ask.billed import spent_so_far
 from tasks.ask.journal import MAGIC, Journal, encode
 from tasks.ask.segment import SegmentHeader, read_segment, write_parts
 from tasks.ask.spend import Amount

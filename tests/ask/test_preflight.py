@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from asking import spent_so_far
 from simulated import SimulatedTeacher
 
-from tasks.ask.billed import spent_so_far
 from tasks.ask.call import TeacherCall, run_budget
 from tasks.ask.preflight import Preflight, preflight
 from tasks.ask.sampling import Sampling

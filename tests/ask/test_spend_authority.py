@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from asking import spent_so_far
 from small_segment import AT, answer, received, segment_file, sent
 
 from tasks.ask.adopt import adopt_journals
-from tasks.ask.billed import count_billed, spent_so_far
+from tasks.ask.billed import count_billed
 from tasks.ask.segment import EPOCH
 from tasks.ask.spend import AccountCeiling, Amount, Ceiling, Rates, RunBudget, SpendReport
 from tasks.ask.spend_authority import SpendAuthority
