@@ -10,7 +10,7 @@ from flows.settings import secret
 from tasks.ask.authority import Progress as Asked
 from tasks.ask.batch import ask_all
 from tasks.ask.batch_files import BatchFile
-from tasks.ask.call import BatchDone, TeacherCall, check_prices, run_budget
+from tasks.ask.call import BatchDone, TeacherCall, check_calls, run_budget
 from tasks.ask.exchange import Counters
 from tasks.ask.measured import read_caps
 from tasks.ask.outlook import Lane, project
@@ -40,7 +40,7 @@ async def ask_all_batches(line: Line, plan: AskPlan, admissions: Sequence[Admiss
         return ()
     calls = teacher_calls(line.recipe, line.root, line.run_id, admissions, [one.teacher for one in plan.teachers])
     ceiling = line.recipe.budget.ceiling
-    check_prices(ceiling, calls.values())
+    check_calls(ceiling, calls.values())
     budget = run_budget(line.run_id, line.recipe.dataset, ceiling, calls.values())
     for asked in plan.teachers:
         call = calls[asked.teacher]

@@ -12,7 +12,7 @@ from flows.settings import Settings
 from flows.stations import plan_recipe
 from tasks.ask.billed import count_billed
 from tasks.ask.book import Book
-from tasks.ask.call import TeacherCall, check_prices, run_budget
+from tasks.ask.call import TeacherCall, check_calls, run_budget
 from tasks.ask.outlook import samples_that_fit
 from tasks.ask.plan import AskPlan, TeacherPlan, plan_asking
 from tasks.ask.preflight import Preflight, preflight
@@ -70,7 +70,7 @@ async def forecast(here: Settings, recipe: Recipe) -> Forecast:
         plan_asking.fn, root, run_id, recipe, Path.cwd(), admissions, now, record=False, candidates=candidates
     )
     calls = teacher_calls(recipe, root, run_id, admissions, recipe.shares)
-    check_prices(recipe.budget.ceiling, calls.values())
+    check_calls(recipe.budget.ceiling, calls.values())
     budget = run_budget(run_id, recipe.dataset, recipe.budget.ceiling, calls.values())
     longest = {teacher.teacher: teacher.longest_prompt for teacher in plan.teachers}
     probes = [

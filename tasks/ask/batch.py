@@ -21,7 +21,7 @@ from ray.exceptions import RayError, RayTaskError
 from tasks.ask.adopt import WAIT_S, adopt_segment, commit
 from tasks.ask.authority import Account, Authorities, Progress, open_authorities
 from tasks.ask.batch_files import BatchFile
-from tasks.ask.call import BatchDone, TeacherCall, WorkerDone, check_prices, run_budget
+from tasks.ask.call import BatchDone, TeacherCall, WorkerDone, check_calls, run_budget
 from tasks.ask.exchange import Charging, Limits, RunTerms, lowest
 from tasks.ask.journal import SUFFIX
 from tasks.ask.lengths import Lengths
@@ -66,12 +66,13 @@ async def ask_all(
         caps: what is known of the answers' lengths, which grows with each batch; None: every row's cap is the plan's.
 
     Raises:
-        BadInput: a dollar ceiling, of the recipe or of an account, on a teacher without a price.
+        BadInput: a dollar ceiling, of the recipe or of an account, on a teacher without a price; two charge rules in
+            one pool.
         Busy: another Ray cluster asks through one of these accounts, or spends, on this data root.
         RunFailed: a teacher cannot go on; everything received is committed.
         asyncio.CancelledError: as given, after the workers have drained and what came back is committed.
     """
-    check_prices(ceiling, calls.values())
+    check_calls(ceiling, calls.values())
     if not batches:
         return ()
     call = next(iter(calls.values()))

@@ -1,6 +1,6 @@
 """What a worker is given and what it hands back (pure): plain records that travel through Ray."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin
@@ -10,6 +10,7 @@ from tasks.ask.lengths import Lengths
 from tasks.ask.providers import MeterName, provider_named
 from tasks.ask.spend import AccountCeiling, Amount, Ceiling, Rates, RunBudget, check_priced
 from tasks.right.terms import Teacher
+from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 from warehouse.records import AttemptState, DataFile
 
@@ -164,13 +165,31 @@ def run_budget(run_id: str, dataset: str, ceiling: Ceiling, calls: Iterable[Teac
     )
 
 
-def check_prices(ceiling: Ceiling, calls: Iterable[TeacherCall]) -> None:
-    """Refuse to start under a ceiling in dollars, of the recipe or of an account, where a price is unknown.
+def check_calls(ceiling: Ceiling, calls: Iterable[TeacherCall]) -> None:
+    """Refuse to start what cannot be counted.
 
     Raises:
-        BadInput: naming the teacher.
+        BadInput: a ceiling in dollars, of the recipe or of an account, and a teacher without a price; two teachers of
+            one pool that state different charge rules.
     """
     calls = list(calls)
+    _check_charging(calls)
+    _check_prices(ceiling, calls)
+
+
+def _check_charging(calls: Iterable[TeacherCall]) -> None:
+    first: dict[tuple[str, str], TeacherCall] = {}
+    for call in calls:
+        other = first.setdefault(call.account, call)
+        if other.charging.rule != call.charging.rule:
+            raise BadInput(
+                f"teachers '{other.teacher.name}' ({other.charging.rule}) and '{call.teacher.name}' "
+                f"({call.charging.rule}) share account '{call.account[0]}', pool '{call.account[1]}': "
+                "give both the same quota.charge, or pools of their own"
+            )
+
+
+def _check_prices(ceiling: Ceiling, calls: Sequence[TeacherCall]) -> None:
     check_priced(ceiling, {call.teacher.name: call.rates for call in calls})
     for call in calls:
         name = f"of account '{call.teacher.account}' the budget"

@@ -61,6 +61,8 @@ class Failure:
     """False: the connection failed before anything was sent."""
     retry_after_s: float | None = None
     error: str = ""
+    about: MeterName | None = None
+    """Of a 429: the limit that turned it away, where the provider says."""
 
 
 @dataclass(frozen=True)

@@ -149,9 +149,8 @@ class Lease:
         if reply.outcome != "malformed" and not RULES[reply.outcome].answer:
             if RULES[reply.outcome].billed == "no":
                 news.back = news.back.plus(refund(self._charging.rule, permit.charged))
-            self.note_failure(
-                Failure(reply.outcome, latency_s, retry_after_s=reply.retry_after_s, error=reply.error or "")
-            )
+            wait_s, error = reply.retry_after_s, reply.error or ""
+            self.note_failure(Failure(reply.outcome, latency_s, retry_after_s=wait_s, error=error, about=reply.about))
             return
         news.answers += 1
         news.slowest_s = max(news.slowest_s, latency_s)

@@ -19,7 +19,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.ask.batch_api import BatchApi
 from tasks.ask.batch_files import BatchFile
 from tasks.ask.by_batch import ByBatch, Now, Patience, Say
-from tasks.ask.call import BatchDone, TeacherCall, check_prices, run_budget
+from tasks.ask.call import BatchDone, TeacherCall, check_calls, run_budget
 from tasks.ask.client import http_client
 from tasks.ask.spend import Ceiling, RunBudget
 from tasks.ask.submissions import Submission, submissions
@@ -59,7 +59,7 @@ async def ask_by_batch(
         BadInput: a dollar ceiling, of the recipe or of an account, on a teacher without a price.
         RunFailed: a provider refuses the batches; everything received is committed.
     """
-    check_prices(ceiling, calls.values())
+    check_calls(ceiling, calls.values())
     if not calls:
         return ()
     call = next(iter(calls.values()))

@@ -10,6 +10,7 @@ from tasks.ask.charge import Cost, Want, charge
 from tasks.ask.exchange import UNKNOWN, Charging, Counters, Failure, Grant, Limits, Report, RunTerms, Stop, lowest
 from tasks.ask.meter import HORIZON_S, LATE_S
 from tasks.ask.pace import Pace
+from tasks.ask.providers import MeterName
 from tasks.ask.seats import Seat, Table
 from tasks.ask.slots import SLOW_START, START_CONCURRENCY, Slots
 
@@ -20,6 +21,7 @@ PAUSE_S, MAX_PAUSE_S = 1.0, 10.0
 """The pause after a 429 without Retry-After, doubled for each cascade in a row."""
 REJECTED_AT_FIRST = 20
 """So many rejected requests before any answer mean that the recipe is wrong, not the rows."""
+OF_A_DAY: frozenset[MeterName] = frozenset({"requests_per_day", "tokens_per_day"})
 AHEAD_S = 1.5
 """A batch that will be sent in less than this is running dry: its lane may begin the next one."""
 
@@ -253,6 +255,8 @@ class Pool:
             self._fail(run, f"has been unreachable for {unreached:.0f} s ({why}): start it, or correct base_url")
         elif silent >= run.terms.patience_s:
             self._fail(run, f"has answered nothing for {silent:.0f} s ({why}): run again later")
+        elif failure.about in OF_A_DAY and failure.retry_after_s is None:
+            self._fail(run, f"has given all that it gives in a day ({why}): run again tomorrow")
         elif wait > run.terms.patience_s:
             self._fail(run, f"asks to wait for {wait:.0f} s ({why}): run again after that")
 

@@ -410,6 +410,16 @@ def test_a_teacher_that_answers_with_errors_is_not_unreachable() -> None:
         assert pool.fails("overloaded", age_s=0.1, error="503").stop is None
 
 
+@pytest.mark.parametrize(("wait_s", "is_over"), [(None, True), (40.0, False)])
+def test_a_spent_day_ends_the_run_unless_the_provider_says_when_to_come_back(
+    wait_s: float | None, is_over: bool
+) -> None:
+    pool = Virtual(terms=RunTerms("run-1", patience_s=1800.0))
+    grant = pool.fails("rate_limited", retry_after_s=wait_s, about="requests_per_day", error="HTTP 429")
+    assert (grant.stop is not None) is is_over
+    assert grant.stop is None or "all that it gives in a day (HTTP 429): run again tomorrow" in grant.stop.reason
+
+
 def test_a_pause_longer_than_the_patience_ends_the_run_at_once() -> None:
     pool = Virtual(terms=RunTerms("run-1", patience_s=1800.0))
     stop = pool.fails("rate_limited", retry_after_s=86_400.0).stop
