@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from simulated import SimulatedTeacher
 from still import Place, prefect_server
 
 import flows  # noqa: F401  (sets the switches that Ray and Prefect read when they are imported)
@@ -20,6 +21,21 @@ stand_in_for_solver()  # tests import reasoning-gym by its own name
 @pytest.fixture
 def data_root(tmp_path: Path) -> DataRoot:
     return DataRoot(tmp_path / "data").create()
+
+
+@pytest.fixture(scope="session")
+def shared_teacher() -> Iterator[SimulatedTeacher]:
+    with SimulatedTeacher() as running:
+        yield running
+
+
+@pytest.fixture
+def teacher(shared_teacher: SimulatedTeacher) -> Iterator[SimulatedTeacher]:
+    """One process for all tests; each finds its switches and counts as they were at the start."""
+    before = shared_teacher.call("GET", "/referee/switches")[1]
+    shared_teacher.reset()
+    yield shared_teacher
+    shared_teacher.switch(**before)
 
 
 @pytest.fixture(scope="session")

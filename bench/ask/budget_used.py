@@ -13,31 +13,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
-import os
-import platform
 import random
-import sys
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+from ground import local_ray, machine  # sets the switches that others read when they are imported
 
-from flows.settings import quiet_dependencies  # noqa: E402
+# isort: split
+from asking import batches_of, call_of, teacher_at
+from simulated import SimulatedTeacher
 
-quiet_dependencies()
-
-import ray  # noqa: E402
-from asking import batches_of, call_of, teacher_at  # noqa: E402
-from simulated import SimulatedTeacher  # noqa: E402
-
-from tasks.ask.authority import Progress  # noqa: E402
-from tasks.ask.batch import ask_all  # noqa: E402
-from tasks.ask.spend import Ceiling  # noqa: E402
-from warehouse.layout import DataRoot  # noqa: E402
+from tasks.ask.authority import Progress
+from tasks.ask.batch import ask_all
+from tasks.ask.spend import Ceiling
+from warehouse.layout import DataRoot
 
 RULES = {
     "max_of": {"charge": "max_of"},
@@ -119,9 +110,7 @@ async def measure(root: DataRoot, account: Account, workers: int, options: argpa
             if progress.counters.sent and not began:
                 began.append(float(teacher.call("GET", "/referee/clock")[1]["now"]))
 
-        stop = asyncio.create_task(asyncio.sleep(options.seconds + 60))
         done = await ask_all(root, batches, {"simulated": call}, Ceiling(), workers, lambda: datetime.now(UTC), see)
-        stop.cancel()
         start, end = began[0] + WARM_UP_S, began[0] + options.seconds - 2.0
         report = teacher.call("GET", f"/referee/budget?from={start}&to={end}&at={start}")[1]
         answered = sum(batch.answered for batch in done)
@@ -145,19 +134,16 @@ def main() -> None:
     parser.add_argument("--batch-rows", type=int, default=200)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8])
     options = parser.parse_args()
-    logging.disable(logging.WARNING)
     rng = random.Random(options.seed)
     known = [Account.drawn(rng, quantum_known=True) for _ in range(options.accounts)]
     accounts = known + [Account.drawn(rng, quantum_known=False) for _ in range(-(-options.accounts // 2))]
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(f"{machine}, load {os.getloadavg()[0]:.1f}\n")
-    print("| charge | rows/s | binds | quantum s | latency s | workers | rows | used | 429s after warm-up | in all |")
-    print("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        ray.init(
-            "local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**27,
-            logging_level=logging.ERROR, namespace="bench",
-        )  # fmt: skip
+    print(f"{machine()}\n")
+    print(
+        "| charge | rows/s | binds | quantum s | latency s | workers | rows | used |"
+        " useful tokens/min | 429s after warm-up | in all |"
+    )
+    print("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|", flush=True)
+    with tempfile.TemporaryDirectory() as folder, local_ray():
         for number, account in enumerate(accounts):
             for workers in options.workers:
                 run_id = f"a{number}-w{workers}"
@@ -166,10 +152,10 @@ def main() -> None:
                 quantum = f"{account.quantum_s:g}" if account.quantum_known else "unknown (0.5)"
                 print(
                     f"| {account.rule} | {account.rows_per_s:g} | {found.binding} | {quantum} | {account.latency_s:g} |"
-                    f" {workers} | {found.rows} | {found.used:.3f} | {found.refused_after_warm_up} | {found.refused} |",
+                    f" {workers} | {found.rows} | {found.used:.3f} |"
+                    f" {found.useful_tokens_per_minute:.0f} | {found.refused_after_warm_up} | {found.refused} |",
                     flush=True,
                 )
-        ray.shutdown()
 
 
 if __name__ == "__main__":

@@ -11,10 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
-import os
-import platform
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -23,25 +19,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+from ground import local_ray, machine  # sets the switches that others read when they are imported
 
-from flows.settings import quiet_dependencies  # noqa: E402
+# isort: split
+import pyarrow.parquet as pq
+from asking import batch_file, call_of, rows_of, teacher_at
+from simulated import SimulatedTeacher
 
-quiet_dependencies()
-
-import pyarrow.parquet as pq  # noqa: E402
-import ray  # noqa: E402
-from asking import batch_file, call_of, rows_of, teacher_at  # noqa: E402
-from simulated import SimulatedTeacher  # noqa: E402
-
-from tasks.ask.authority import Progress  # noqa: E402
-from tasks.ask.batch import ask_all  # noqa: E402
-from tasks.ask.call import BatchDone  # noqa: E402
-from tasks.ask.lengths import Lengths  # noqa: E402
-from tasks.ask.measured import CapBook  # noqa: E402
-from tasks.ask.spend import Ceiling  # noqa: E402
-from warehouse.layout import DataRoot  # noqa: E402
+from tasks.ask.authority import Progress
+from tasks.ask.batch import ask_all
+from tasks.ask.call import BatchDone
+from tasks.ask.lengths import Lengths
+from tasks.ask.measured import CapBook
+from tasks.ask.spend import Ceiling
+from warehouse.layout import DataRoot
 
 LENGTHS = {
     "even, 0 to 400": {"filler_tokens": 200, "filler_distribution": "uniform"},
@@ -120,16 +111,10 @@ def main() -> None:
     parser.add_argument("--tpm", type=int, default=4 * 60 * 4096, help="4 rows a second with the default max_tokens")
     parser.add_argument("--seed", type=int, default=2026)
     options = parser.parse_args()
-    logging.disable(logging.WARNING)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(f"{machine}, load {os.getloadavg()[0]:.1f}; max_tokens {options.max_tokens}, {options.tpm:,} tokens/min\n")
+    print(f"{machine()}; max_tokens {options.max_tokens}, {options.tpm:,} tokens/min\n")
     print("| lengths | caps | first cap | rows/min | against flat | asked again | mean tokens | shift |")
     print("|---|---|---:|---:|---:|---:|---:|---:|", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        ray.init(
-            "local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**27,
-            logging_level=logging.ERROR, namespace="bench",
-        )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder, local_ray():
         for number, (lengths, switches) in enumerate(LENGTHS.items()):
             server = SimulatedTeacher(
                 seed=options.seed, tpm=options.tpm, latency=0.5, filler_drawn_per="attempt", **switches
@@ -147,7 +132,6 @@ def main() -> None:
                         f" {found.mean_tokens:.0f} | {found.mean_tokens / flat.mean_tokens - 1:+.1%} |",
                         flush=True,
                     )
-        ray.shutdown()
 
 
 if __name__ == "__main__":

@@ -10,37 +10,26 @@ bodies and reads the answers, and the time to the first request.
 
 import argparse
 import asyncio
-import logging
-import os
-import platform
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows.settings import quiet_dependencies
+from ground import local_ray, machine, ray_cpu  # sets the switches that others read when they are imported
 
-quiet_dependencies()
+# isort: split
+import httpx
+import orjson
+import uvloop
+from asking import batches_of, call_of, rows_of, teacher_at
+from simulated import SimulatedTeacher
 
-import httpx  # noqa: E402
-import orjson  # noqa: E402
-import ray  # noqa: E402
-import uvloop  # noqa: E402
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
-
-from asking import batches_of, call_of, rows_of, teacher_at  # noqa: E402
-from simulated import SimulatedTeacher  # noqa: E402
-
-from tasks.ask.authority import Progress  # noqa: E402
-from tasks.ask.batch import ask_all  # noqa: E402
-from tasks.ask.client import http_client  # noqa: E402
-from tasks.ask.spend import Ceiling  # noqa: E402
-from warehouse.layout import DataRoot  # noqa: E402
-
-TICKS = os.sysconf("SC_CLK_TCK")
+from tasks.ask.authority import Progress
+from tasks.ask.batch import ask_all
+from tasks.ask.client import http_client
+from tasks.ask.spend import Ceiling
+from warehouse.layout import DataRoot
 
 
 @dataclass(frozen=True)
@@ -50,27 +39,6 @@ class Measured:
     first_request_s: float
     cpu_s: float
     max_in_flight: int
-
-
-def ray_cpu() -> float:
-    """CPU seconds so far of this process and every Ray worker below it (workers and authorities)."""
-    mine = {os.getpid()}
-    parents, names, spent = {}, {}, {}
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (path / "stat").read_text().rsplit(")", 1)[1].split()
-            names[int(path.name)] = (path / "cmdline").read_text(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        parents[int(path.name)] = int(fields[1])
-        spent[int(path.name)] = (int(fields[11]) + int(fields[12])) / TICKS
-
-    def is_mine(pid: int) -> bool:
-        while pid > 1 and pid not in mine:
-            pid = parents.get(pid, 0)
-        return pid in mine
-
-    return sum(spent[pid] for pid in spent if pid in mine or (names[pid].startswith("ray::") and is_mine(pid)))
 
 
 async def measure(
@@ -137,19 +105,14 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.2, help="seconds the teacher takes")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    logging.disable(logging.WARNING)
-    load = os.getloadavg()[0]
+    here = machine()
     with tempfile.TemporaryDirectory() as folder, SimulatedTeacher(latency=options.latency) as teacher:
         root = DataRoot(Path(folder) / "data").create()
         plain = [bare(root, teacher, options) for _ in range(options.repeats)]
-        ray.init(
-            "local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**27,
-            logging_level=logging.ERROR, namespace="bench",
-        )  # fmt: skip
-        few, many = asyncio.run(run(options, root, teacher))
-        ray.shutdown()
+        with local_ray():
+            few, many = asyncio.run(run(options, root, teacher))
     ideal = options.in_flight / options.latency
-    print(f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} before, Python {platform.python_version()}\n")
+    print(f"{here}\n")
     print(
         "| rows | workers | in flight | teacher s | rows/s | of ideal | CPU ms/row | bare | ratio | first request s |"
     )

@@ -1,6 +1,5 @@
 """The simulated teacher speaks as each provider does, written by other hands from the same pages: both must agree."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,19 +8,6 @@ import pytest
 from simulated import SimulatedTeacher
 
 from tasks.ask.reply import Reply, read_reply
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SimulatedTeacher]:
-    with SimulatedTeacher() as running:
-        yield running
-
-
-@pytest.fixture
-def teacher(server: SimulatedTeacher) -> Iterator[SimulatedTeacher]:
-    before = server.call("GET", "/referee/switches")[1]
-    yield server
-    server.switch(**before)
 
 
 def replies(teacher: SimulatedTeacher, provider: str, count: int = 1, **fields: Any) -> list[Reply]:

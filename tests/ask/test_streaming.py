@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow.parquet as pq
-import pytest
 from asking import TODAY, LocalAuthorities, batch_file, call_of, rows_of, teacher_at
 from simulated import SimulatedTeacher
 
@@ -32,20 +30,6 @@ from warehouse.catalog import connect
 from warehouse.layout import DataRoot
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SimulatedTeacher]:
-    with SimulatedTeacher() as running:
-        yield running
-
-
-@pytest.fixture
-def teacher(server: SimulatedTeacher) -> Iterator[SimulatedTeacher]:
-    before = server.call("GET", "/referee/switches")[1]
-    server.reset()
-    yield server
-    server.switch(**before)
 
 
 def streamed_rows(count: int) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -23,20 +23,6 @@ from tasks.ask.worker import ask_batch_rows, run_loop
 from warehouse.layout import DataRoot
 
 Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SimulatedTeacher]:
-    with SimulatedTeacher() as running:
-        yield running
-
-
-@pytest.fixture
-def teacher(server: SimulatedTeacher) -> Iterator[SimulatedTeacher]:
-    before = server.call("GET", "/referee/switches")[1]
-    server.reset()
-    yield server
-    server.switch(**before)
 
 
 def work(

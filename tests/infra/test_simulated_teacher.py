@@ -8,9 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -18,21 +16,6 @@ from simulated import SimulatedTeacher
 
 ROOT = Path(__file__).resolve().parents[2]
 QUESTION = "What is 47 + 85 + 19?"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[SimulatedTeacher, dict[str, Any]]]:
-    with SimulatedTeacher() as teacher:
-        yield teacher, teacher.switch(model="simulated-teacher")
-
-
-@pytest.fixture
-def teacher(shared: tuple[SimulatedTeacher, dict[str, Any]]) -> SimulatedTeacher:
-    """One process for the module; every test finds its switches and counts as they were at the start."""
-    running, switches = shared
-    running.switch(**switches)
-    running.reset()
-    return running
 
 
 def post(teacher: SimulatedTeacher, key: str = "", text: str = QUESTION, **fields: object) -> httpx.Response:

@@ -1,7 +1,6 @@
 """The simulated teacher's streams, as a client meets them on a real socket."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -10,20 +9,6 @@ import pytest
 from simulated import SimulatedTeacher
 
 QUESTION = "What is 47 + 85 + 19?"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[SimulatedTeacher, dict[str, Any]]]:
-    with SimulatedTeacher() as teacher:
-        yield teacher, teacher.switch(model="simulated-teacher")
-
-
-@pytest.fixture
-def teacher(shared: tuple[SimulatedTeacher, dict[str, Any]]) -> SimulatedTeacher:
-    running, switches = shared
-    running.switch(**switches)
-    running.reset()
-    return running
 
 
 def post(teacher: SimulatedTeacher, **fields: object) -> httpx.Response:
