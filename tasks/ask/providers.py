@@ -61,15 +61,13 @@ class Provider:
 
     name: str
     charge: ChargeRule
-    burst_s: float
-    """Seconds of a rate that may be saved up. Providers enforce within quanta of 1 to 2 s, whatever they state per
-    minute, so more than a second is a gamble."""
-    ramp_s: float
-    """So long from the start the rate is raised evenly, where a sudden rise alone is refused; 0: at once."""
-    charges_failures: bool
-    """A refused or failed request takes of the limit on requests; assumed where nobody says."""
     source: str
     """Where the row comes from, and when it was read."""
+    burst_s: float = 1.0
+    """Seconds of a rate that may be saved up. Providers enforce within quanta of 1 to 2 s, whatever they state per
+    minute, so more than a second is a gamble."""
+    ramp_s: float = 0.0
+    """So long from the start the rate is raised evenly, where a sudden rise alone is refused; 0: at once."""
     headers: tuple[HeaderNames, ...] = ()
     errors: tuple[ErrorRule, ...] = ()
     windows_s: Mapping[MeterName, float] = field(default_factory=dict)
@@ -100,9 +98,6 @@ to the standard tier, whose limits are the ones above (platform.claude.com/docs/
 _OPENAI = Provider(
     name="openai",
     charge="max_of",
-    burst_s=1.0,
-    ramp_s=0.0,
-    charges_failures=True,
     source="developers.openai.com/api/docs/guides/rate-limits and help article 6891753, 2026-11-21",
     headers=OPENAI_HEADERS,
 )
@@ -110,10 +105,7 @@ _AZURE = Provider(
     name="azure",
     charge="sum",
     burst_s=0.5,
-    ramp_s=0.0,
-    charges_failures=True,
-    source="learn.microsoft.com, Azure OpenAI: manage quota, content filtering, billing of errors, 2026-11-21;"
-    " that failures are charged is assumed",
+    source="learn.microsoft.com, Azure OpenAI: manage quota, content filtering, billing of errors, 2026-11-21",
     windows_s={"requests": 10.0, "tokens": 60.0},
     headers=OPENAI_HEADERS,
     errors=(
@@ -126,11 +118,9 @@ _AZURE = Provider(
 _ANTHROPIC = Provider(
     name="anthropic",
     charge="as_produced",
-    burst_s=1.0,
     ramp_s=30.0,
-    charges_failures=True,
-    source="platform.claude.com/docs/en/api/rate-limits, 2026-11-21; the ramp of 30 s and that failures are charged"
-    " are assumed; the label of a spend limit is second-hand",
+    source="platform.claude.com/docs/en/api/rate-limits, 2026-11-21; the ramp of 30 s"
+    " is assumed; the label of a spend limit is second-hand",
     headers=ANTHROPIC_HEADERS,
     errors=(ErrorRule(429, "unauthorised", "enforced_spend_limit_reached"),),
     cached_free=True,
@@ -138,9 +128,6 @@ _ANTHROPIC = Provider(
 _OPENROUTER = Provider(
     name="openrouter",
     charge="unknown",
-    burst_s=1.0,
-    ramp_s=0.0,
-    charges_failures=True,
     source="openrouter.ai/docs: limits, errors and debugging, streaming, 2026-11-21",
     # Sent with errors only, in the response or inside error.metadata.headers; the reset is Unix time.
     headers=(
@@ -160,7 +147,6 @@ _TOGETHER = Provider(
     charge="unknown",
     burst_s=0.5,
     ramp_s=30.0,
-    charges_failures=True,
     source="docs.together.ai/docs/rate-limits, 2026-11-21, for the errors; the headers from an older copy of that page,"
     " second-hand and unverified; the ramp of 30 s is assumed",
     headers=(
@@ -177,9 +163,7 @@ _TOGETHER = Provider(
 _FIREWORKS = Provider(
     name="fireworks",
     charge="as_produced",
-    burst_s=1.0,
     ramp_s=30.0,
-    charges_failures=True,
     source="docs.fireworks.ai/serverless/rate-limits.md, 2026-11-21 (its headers are per second); the ramp of 30 s is"
     " assumed",
     # `remaining` is sent too, and no page says of which quantum, so it is not read.
@@ -192,9 +176,6 @@ _FIREWORKS = Provider(
 _GROQ = Provider(
     name="groq",
     charge="unknown",
-    burst_s=1.0,
-    ramp_s=0.0,
-    charges_failures=True,
     source="console.groq.com/docs/rate-limits.md, 2026-11-21; the charge rule is not documented",
     headers=(_x("requests_per_day", "requests"), _x("tokens", "tokens")),
     errors=(ErrorRule(498, "overloaded"),),
@@ -203,9 +184,6 @@ _GROQ = Provider(
 _CEREBRAS = Provider(
     name="cerebras",
     charge="sum",
-    burst_s=1.0,
-    ramp_s=0.0,
-    charges_failures=True,
     source="inference-docs.cerebras.ai/support/rate-limits, 2026-11-21; the labels of its 429s are second-hand",
     headers=(
         _x("requests", "requests-minute"),
@@ -221,24 +199,18 @@ _CEREBRAS = Provider(
 _DEEPSEEK = Provider(
     name="deepseek",
     charge="concurrency",
-    burst_s=1.0,
-    ramp_s=0.0,
-    charges_failures=False,
     source="api-docs.deepseek.com: rate limit and error codes, 2026-11-21",
 )
 
 
 def _own_server(name: str, source: str) -> Provider:
     """A server of one's own has no rates; a gateway in front of it may, and says so in OpenAI's form."""
-    return Provider(name, "concurrency", 1.0, 0.0, False, source, OPENAI_HEADERS)
+    return Provider(name, "concurrency", source, headers=OPENAI_HEADERS)
 
 
 UNKNOWN = Provider(
     name="unknown",
     charge="unknown",
-    burst_s=1.0,
-    ramp_s=0.0,
-    charges_failures=True,
     source="no provider was named: the most common forms, read as per minute",
     headers=OPENAI_HEADERS + ANTHROPIC_HEADERS,
 )
@@ -259,7 +231,7 @@ PROVIDERS: Mapping[str, Provider] = {
         _own_server("sglang", "SGLang 0.5.23, scheduler.py: 503 when its queue is full, 2026-11-21"),
         _own_server("llama.cpp", "llama.cpp's server: slots and a queue, no rate headers; assumed"),
         _own_server("self-hosted", "a server of one's own whose software is not named"),
-        Provider("simulated", "max_of", 1.0, 0.0, True, "infra/simulated_teacher, its defaults", OPENAI_HEADERS),
+        Provider("simulated", "max_of", "infra/simulated_teacher, its defaults", headers=OPENAI_HEADERS),
         UNKNOWN,
     )
 }
