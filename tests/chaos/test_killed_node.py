@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from asking_runs import Run
 from chaos_runs import Account, account_of
-from ray_nodes import ray_nodes
+from ray_nodes import Node, Nodes, ray_nodes
 from simulated import SimulatedTeacher
 from still import wait_until
 
@@ -42,21 +42,67 @@ def test_a_killed_node_costs_what_it_had_in_flight_and_another_one_goes_on(
     assert found.twice <= first.maybe_paid
 
 
-def test_a_node_that_does_not_see_the_data_root_is_refused_with_one_line(
+def hidden_node(nodes: Nodes, root: DataRoot) -> Node:
+    """A node that has a small disk of its own where others have the data root; the disk goes with the node."""
+    hide = f'mount -t tmpfs -o size=1m none {root.path} && exec "$@"'
+    node = nodes.add(2, "unshare", "--mount", "--map-root-user", "sh", "-c", hide, "sh")
+    wait_until(lambda: node.process.poll() is not None or len(node.processes()) > 2, 60, "the node does not start")
+    if node.process.poll() is not None:
+        pytest.skip("no mount namespace may be made here")
+    return node
+
+
+def test_a_node_that_does_not_see_the_data_root_has_its_journal_kept_where_it_is(
     data_root: DataRoot, prefect_url: str, tmp_path: Path
 ) -> None:
-    with SimulatedTeacher() as teacher, ray_nodes(tmp_path) as nodes:
-        hide = f'mount -t tmpfs none {data_root.path} && exec "$@"'
-        node = nodes.add(2, "unshare", "--mount", "--map-root-user", "sh", "-c", hide, "sh")
-        wait_until(lambda: node.process.poll() is not None or len(node.processes()) > 2, 60, "the node does not start")
-        if node.process.poll() is not None:
-            pytest.skip("no mount namespace may be made here")
+    with SimulatedTeacher(latency=0.4) as teacher, ray_nodes(tmp_path) as nodes:
+        hidden_node(nodes, data_root)
         job = {**JOB, "ray_address": nodes.address}
-        process = Run.start(data_root, teacher, prefect_url, "run-1", **job).process
-        out, err = process.communicate(timeout=120)
-        requests = teacher.referee()["requests"]
-    print(out)
-    # Busy (2) where it is an authority that does not see it, failed (1) where it is a worker.
-    assert process.returncode in (1, 2), err
-    assert "does not see" in out and "storage that every node shares" in out
-    assert requests == 0
+        done = Run.start(data_root, teacher, prefect_url, "run-1", **job).end(seconds=240)
+        found, report = account_of(data_root, teacher, ROWS), teacher.referee()
+    assert done["answered"] == ROWS
+    assert found == Account(answered=ROWS, failed=0, maybe_paid=0, not_asked=0, twice=0)
+    assert (report["requests"], report["max_in_flight"] <= CONCURRENCY) == (ROWS, True)
+
+
+def test_a_node_that_is_killed_with_its_disk_costs_what_it_had_in_flight(
+    data_root: DataRoot, prefect_url: str, tmp_path: Path
+) -> None:
+    with SimulatedTeacher(latency=0.4) as teacher, ray_nodes(tmp_path) as nodes:
+        doomed = hidden_node(nodes, data_root)
+        job = {**JOB, "ray_address": nodes.address}
+        with Run.start(data_root, teacher, prefect_url, "run-1", **job) as run:
+            run.wait_for("answered", 80)
+            told = run.counters()["answered"]
+            hidden_node(nodes, data_root)
+            doomed.kill()
+            done = run.end(seconds=240)
+        first = account_of(data_root, teacher, ROWS)
+        again = Run.start(data_root, teacher, prefect_url, "run-2", **job).end(seconds=240)
+        found = account_of(data_root, teacher, ROWS)
+    print(f"killed after at least {told} answers: {first}, then {found}")
+    assert done["answered"] + done["maybe_paid"] == ROWS and done["failed"] == done["not_asked"] == 0
+    assert first.answered >= told and 0 < first.maybe_paid <= CONCURRENCY, "what the node had in flight"
+    assert again["rows"] == again["answered"] == first.maybe_paid
+    assert found == Account(answered=ROWS, failed=0, maybe_paid=0, not_asked=0, twice=found.twice)
+    assert found.twice <= first.maybe_paid
+
+
+def test_a_killed_keeper_ends_the_run_with_one_line_and_the_same_command_goes_on(
+    data_root: DataRoot, prefect_url: str, tmp_path: Path
+) -> None:
+    with SimulatedTeacher(latency=0.4) as teacher, ray_nodes(tmp_path) as nodes:
+        hidden_node(nodes, data_root)
+        job = {**JOB, "ray_address": nodes.address}
+        with Run.start(data_root, teacher, prefect_url, "run-1", **job) as run:
+            run.wait_for("answered", 80)
+            nodes.kill_one("ray::Keeper")
+            said = run.end(exit_code=1, seconds=60)
+        sent = teacher.referee()["requests"]
+        done = Run.start(data_root, teacher, prefect_url, "run-2", **job).end(seconds=240)
+        found = account_of(data_root, teacher, ROWS)
+    print(f"{said['error']!r} after {sent} requests; adopted {done['adopted']}, then {found}")
+    assert "the keeper of the journals" in said["error"] and said["error"].endswith("run again")
+    assert done["adopted"]["segments"] > 0 and done["adopted"]["maybe_paid"] <= CONCURRENCY
+    assert found == Account(answered=ROWS, failed=0, maybe_paid=0, not_asked=0, twice=found.twice)
+    assert found.twice <= done["adopted"]["maybe_paid"]
