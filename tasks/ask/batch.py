@@ -226,7 +226,7 @@ async def _one_life(
     worker = ray.remote(num_cpus=WORKER_CPUS, max_retries=0)(ask_rows)
     keeping = authorities.keeping
     given = (batch.path, call, segment_id, authorities.quota[call.account], authorities.spend, skip)
-    work = worker.remote(*given, keeping.keeper)
+    work = worker.remote(*given, keeping.actors)
     try:
         done: WorkerDone | None = await work
         if done is None:  # its node does not see the data root

@@ -28,8 +28,7 @@ from warehouse.errors import RunFailed
 MAGIC = b"stillhouse journal 1\n"
 SUFFIX = ".journal"
 FSYNC_WINDOW_S = 0.005
-"""Frames that arrive within this time share an fsync; they also share one with all that arrive during the
-last."""
+"""Of a journal on the worker's own disk."""
 
 _FRAME = Struct("<III")  # length of the record's JSON, length of its body, CRC-32 of both
 _HIDDEN = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key"})
@@ -49,6 +48,10 @@ class Frame:
 class Storage(Protocol):
     """Where a segment is made durable, one group of frames at a time."""
 
+    window_s: float
+    """Frames that arrive within this time share a group; they also share one with all that arrive while the last is
+    on its way."""
+
     async def append(self, group: bytes) -> None:
         """Returns once it is on the disk. Raises: RunFailed: it is not, and nothing more is to be appended."""
 
@@ -58,6 +61,8 @@ class Storage(Protocol):
 
 class OnDisk:
     """A segment in a file that this process sees; the disk is touched on a thread of its own."""
+
+    window_s = FSYNC_WINDOW_S
 
     def __init__(self, file: SegmentFile) -> None:
         self._file = file
@@ -112,7 +117,7 @@ class Journal:
 
     async def _flush(self) -> None:
         while self._group:
-            await asyncio.sleep(FSYNC_WINDOW_S)
+            await asyncio.sleep(self._storage.window_s)
             group, durable = b"".join(self._group), self._durable
             self._group, self._durable = [], None
             assert durable is not None

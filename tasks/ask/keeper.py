@@ -44,7 +44,7 @@ class Keeps(Protocol):
         """Let go of a segment's lock, and accept nothing more for it."""
 
     async def convert(self, header: SegmentHeader) -> WorkerDone:
-        """Write a closed segment's parts."""
+        """Write the parts of a segment that is closed."""
 
 
 @dataclass
@@ -64,8 +64,6 @@ class Keeper:
         self._opening = asyncio.Lock()
         self._closed: set[str] = set()
         self._disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="keeper")
-        # One at a time: they take the processor from the appends of others, and less so one after the other.
-        self._converting = ThreadPoolExecutor(1, thread_name_prefix="convert")
 
     async def read(self, path: str) -> bytes:
         """A batch file of the run."""
@@ -82,7 +80,7 @@ class Keeper:
                 raise _given_up(name)
             if name not in self._open:
                 first = beginning(vars(header))
-                file = await _on(self._disk, lambda: SegmentFile.create(self._path(header), first))
+                file = await _on(self._disk, lambda: SegmentFile.create(_path(self._root, header), first))
                 self._open[name] = _Kept(file, file.size)
         return self._open[name].began
 
@@ -114,17 +112,25 @@ class Keeper:
         for name in tuple(self._open):
             await self.close(name)
 
-    async def convert(self, header: SegmentHeader) -> WorkerDone:
-        """Write the parts of a segment that is closed, while others go on appending."""
-        return await _on(self._converting, lambda: convert(self._root, self._path(header)))
-
-    def _path(self, header: SegmentHeader) -> Path:
-        return self._root.journal / header.dataset / f"{header.segment_id}{SUFFIX}"
-
     def _kept(self, segment_id: str) -> _Kept:
         if segment_id not in self._open:
             raise _given_up(segment_id)
         return self._open[segment_id]
+
+
+class Converter:
+    """Writes the parts of segments that are closed. It has a process of its own: the making of a part keeps the
+    interpreter busy for 0.1 s and more at a time, and every append would wait for that."""
+
+    def __init__(self, root: DataRoot) -> None:
+        self._root = root
+
+    def convert(self, header: SegmentHeader) -> WorkerDone:
+        return convert(self._root, _path(self._root, header))
+
+
+def _path(root: DataRoot, header: SegmentHeader) -> Path:
+    return root.journal / header.dataset / f"{header.segment_id}{SUFFIX}"
 
 
 def _given_up(segment_id: str) -> RunFailed:

@@ -1,9 +1,11 @@
-"""The keeper as a Ray actor: one per run, on the driver's node, started when a worker first needs it."""
+"""The keeper and its converter as Ray actors: one of each a run, on the driver's node, started when a worker first
+needs them."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -11,7 +13,7 @@ from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tasks.ask.call import WorkerDone
-from tasks.ask.keeper import Keeper
+from tasks.ask.keeper import Converter, Keeper
 from tasks.ask.segment import SegmentHeader
 from warehouse.errors import RunFailed, StillhouseError
 from warehouse.layout import DataRoot
@@ -25,30 +27,38 @@ class KeeperGone(RunFailed):
     """A keeper is dead, or cannot be reached; whatever it held is free."""
 
 
+@dataclass(frozen=True)
+class Actors:
+    """Handles, as workers get them."""
+
+    keeper: Any
+    converter: Any
+
+
 class RemoteKeeper:
     """A keeper on another node. A call that may or may not have arrived is made again: it happens once."""
 
-    def __init__(self, actor: Any) -> None:
-        self._actor = actor
+    def __init__(self, actors: Actors) -> None:
+        self._keeper, self._converter = actors.keeper, actors.converter
 
     async def read(self, path: str) -> bytes:
-        return bytes(await self._call(self._actor.read, path))
+        return bytes(await self._call(self._keeper.read, path))
 
     async def open(self, header: SegmentHeader) -> int:
-        return int(await self._call(self._actor.open, header))
+        return int(await self._call(self._keeper.open, header))
 
     async def append(self, segment_id: str, offset: int, group: bytes) -> None:
-        await self._call(self._actor.append, segment_id, offset, group)
+        await self._call(self._keeper.append, segment_id, offset, group)
 
     async def close(self, segment_id: str) -> None:
-        await self._call(self._actor.close, segment_id)
+        await self._call(self._keeper.close, segment_id)
 
     async def convert(self, header: SegmentHeader) -> WorkerDone:
-        done: WorkerDone = await self._call(self._actor.convert, header)
+        done: WorkerDone = await self._call(self._converter.convert, header)
         return done
 
     async def close_all(self) -> None:
-        await self._call(self._actor.close_all)
+        await self._call(self._keeper.close_all)
 
     async def _call(self, method: Any, *arguments: Any) -> Any:
         return await calling(lambda: method.remote(*arguments))
@@ -85,28 +95,30 @@ class Keeping:
 
     def __init__(self, root: DataRoot) -> None:
         self._root = root
-        self.keeper: Any = None
-        """The actor's handle; None where every worker so far sees the data root."""
+        self.actors: Actors | None = None
+        """None where every worker so far sees the data root."""
 
-    def start(self) -> Any:
+    def start(self) -> Actors:
         """The keeper, which is started if there is none yet."""
-        if self.keeper is None:
+        if self.actors is None:
             options = {"num_cpus": 0, "max_restarts": 0, "scheduling_strategy": on_this_node(soft=False)}
-            self.keeper = ray.remote(Keeper).options(**options).remote(self._root)
-        return self.keeper
+            kinds = (Keeper, Converter)
+            self.actors = Actors(*(ray.remote(kind).options(**options).remote(self._root) for kind in kinds))
+        return self.actors
 
     async def give_up(self, segment_id: str) -> None:
         """A worker is gone: let go of its journal, and accept nothing more from it."""
-        if self.keeper is not None:
+        if self.actors is not None:
             with suppress(KeeperGone):  # then nobody holds anything
-                await RemoteKeeper(self.keeper).close(segment_id)
+                await RemoteKeeper(self.actors).close(segment_id)
 
     async def close(self) -> None:
         """End the keeper, and with it whoever still asks through it."""
-        if self.keeper is not None:
+        if self.actors is not None:
             with suppress(KeeperGone):
-                await RemoteKeeper(self.keeper).close_all()
-            ray.kill(self.keeper)
+                await RemoteKeeper(self.actors).close_all()
+            ray.kill(self.actors.keeper)
+            ray.kill(self.actors.converter)
 
 
 def on_this_node(soft: bool) -> NodeAffinitySchedulingStrategy:

@@ -3,16 +3,20 @@ else at the keeper on the driver's."""
 
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from tasks.ask.call import WorkerDone
 from tasks.ask.convert import convert
 from tasks.ask.journal import Journal
 from tasks.ask.keeper import Keeps
-from tasks.ask.keeping import RemoteKeeper
+from tasks.ask.keeping import Actors, RemoteKeeper
 from tasks.ask.segment import SegmentHeader
 from tasks.ask.shared_root import sees
 from warehouse.layout import DataRoot
+
+KEPT_WINDOW_S = 0.02
+"""A group takes about 3 ms to be kept and as much CPU, of worker and keeper together, whatever it holds
+(`bench/ask/kept_journal.py`): at most 50 a second. An intent still is durable well before its request is due."""
 
 
 class Place(Protocol):
@@ -55,14 +59,16 @@ class AtKeeper:
 
     async def journal(self, path: Path, header: SegmentHeader) -> Journal:
         size = await self._keeper.open(header)
-        return Journal(path, _KeptSegment(self._keeper, header.segment_id, size))
+        return Journal(path, KeptSegment(self._keeper, header.segment_id, size))
 
     async def convert(self, path: Path, header: SegmentHeader) -> WorkerDone:
         return await self._keeper.convert(header)
 
 
-class _KeptSegment:
+class KeptSegment:
     """A segment at the keeper: the journal's groups go to it one after the other."""
+
+    window_s = KEPT_WINDOW_S
 
     def __init__(self, keeper: Keeps, segment_id: str, size: int) -> None:
         self._keeper, self._segment_id, self._size = keeper, segment_id, size
@@ -75,8 +81,8 @@ class _KeptSegment:
         await self._keeper.close(self._segment_id)
 
 
-def find_place(root: DataRoot, batch: str, keeper: Any) -> Place | None:
-    """Where this node's worker journals; None if it does not see the data root and was given no keeper's handle."""
+def find_place(root: DataRoot, batch: str, keeper: Actors | None) -> Place | None:
+    """Where this node's worker journals; None if it does not see the data root and was given no keeper."""
     if sees(root, batch):
         return Here(root)
     return None if keeper is None else AtKeeper(RemoteKeeper(keeper))

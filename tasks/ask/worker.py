@@ -24,6 +24,7 @@ from tasks.ask.call import TeacherCall, WorkerDone
 from tasks.ask.client import TROUBLE, Lost, http_client, what_was_lost
 from tasks.ask.exchange import Counters, Failure, Stop
 from tasks.ask.journal import SUFFIX, Journal, blotted, microseconds, redacted
+from tasks.ask.keeping import Actors
 from tasks.ask.lease import EXCHANGE_S, AuthorityLost, Lease, Permit
 from tasks.ask.longer import ask_longer, is_last
 from tasks.ask.outcomes import RULES, backoff, tried_again
@@ -43,7 +44,13 @@ Exchange = Callable[[Any], Awaitable[Any]]
 
 
 def ask_rows(
-    path: str, call: TeacherCall, segment_id: str, quota: Any, spend: Any, skip: frozenset[str], keeper: Any = None
+    path: str,
+    call: TeacherCall,
+    segment_id: str,
+    quota: Any,
+    spend: Any,
+    skip: frozenset[str],
+    keeper: Actors | None,
 ) -> WorkerDone | None:
     """Ask for every row of a batch file but `skip`; returns when each has an end.
 
