@@ -40,10 +40,6 @@ class Node:
                     found.append(pid)
         return found
 
-    def runs(self, title: str) -> bool:
-        """Whether one of its processes has a title that begins so."""
-        return bool(self.named(title))
-
     def kill(self) -> None:
         """SIGKILL to everything that runs on it, as if its power had gone."""
         doomed = self.processes()
@@ -67,9 +63,13 @@ class Nodes:
         more = ["--address", self.address, "--num-cpus", str(cpus), "--node-ip-address", "127.0.0.2", *SMALL]
         return self._start([*under, *RAY, *more])
 
+    def find(self, title: str) -> list[int]:
+        """The processes with a title that begins so, on whatever node."""
+        return [pid for node in self.running for pid in node.named(title)]
+
     def kill_one(self, title: str) -> None:
-        """SIGKILL to the one process with this title, on whatever node."""
-        (pid,) = [pid for node in self.running for pid in node.named(title)]
+        """SIGKILL to the one process with this title."""
+        (pid,) = self.find(title)
         os.kill(pid, signal.SIGKILL)
 
     def _start(self, command: Sequence[str]) -> Node:

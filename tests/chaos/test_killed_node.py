@@ -1,4 +1,4 @@
-"""A whole Ray node is killed, with its workers and whatever authorities it ran; the data root is on shared storage."""
+"""A whole Ray node is killed, with its workers: one that sees the data root, and one with only a disk of its own."""
 
 from pathlib import Path
 
@@ -27,14 +27,15 @@ def test_a_killed_node_costs_what_it_had_in_flight_and_another_one_goes_on(
         with Run.start(data_root, teacher, prefect_url, "run-1", **job) as run:
             run.wait_for("answered", 80)
             received = teacher.referee()["answered"]
-            lost = [name for name in ("QuotaAuthority", "SpendAuthority") if doomed.runs(f"ray::{name}")]
+            assert not nodes.find("ray::Keeper"), "every node sees the data root"
+            assert not doomed.named("ray::QuotaAuthority"), "authorities are on the driver's node"
             nodes.add(cpus=2)
             doomed.kill()
             done = run.end(seconds=240)
         first = account_of(data_root, teacher, ROWS)
         again = Run.start(data_root, teacher, prefect_url, "run-2", **job).end(seconds=240)
         found = account_of(data_root, teacher, ROWS)
-    print(f"killed after {received} answers, with {lost or 'no authority'}: {first}, then {found}")
+    print(f"killed after {received} answers: {first}, then {found}")
     assert done["answered"] + done["maybe_paid"] == ROWS and done["failed"] == done["not_asked"] == 0
     assert first.answered >= 80 and 0 < first.maybe_paid <= CONCURRENCY, "what the node had in flight"
     assert again["rows"] == again["answered"] == first.maybe_paid
@@ -56,10 +57,15 @@ def test_a_node_that_does_not_see_the_data_root_has_its_journal_kept_where_it_is
     data_root: DataRoot, prefect_url: str, tmp_path: Path
 ) -> None:
     with SimulatedTeacher(latency=0.4) as teacher, ray_nodes(tmp_path) as nodes:
-        hidden_node(nodes, data_root)
+        hidden = hidden_node(nodes, data_root)
         job = {**JOB, "ray_address": nodes.address}
-        done = Run.start(data_root, teacher, prefect_url, "run-1", **job).end(seconds=240)
+        with Run.start(data_root, teacher, prefect_url, "run-1", **job) as run:
+            run.wait_for("answered", 80)
+            there = [name for name in ("Keeper", "QuotaAuthority", "SpendAuthority") if hidden.named(f"ray::{name}")]
+            workers = len(hidden.named("ray::ask_rows"))
+            done = run.end(seconds=240)
         found, report = account_of(data_root, teacher, ROWS), teacher.referee()
+    assert workers > 0 and not there, "only what asks runs where the data root is not seen"
     assert done["answered"] == ROWS
     assert found == Account(answered=ROWS, failed=0, maybe_paid=0, not_asked=0, twice=0)
     assert (report["requests"], report["max_in_flight"] <= CONCURRENCY) == (ROWS, True)
@@ -88,21 +94,25 @@ def test_a_node_that_is_killed_with_its_disk_costs_what_it_had_in_flight(
     assert found.twice <= first.maybe_paid
 
 
-def test_a_killed_keeper_ends_the_run_with_one_line_and_the_same_command_goes_on(
-    data_root: DataRoot, prefect_url: str, tmp_path: Path
+@pytest.mark.parametrize("killed", ["keeper", "driver"])
+def test_without_its_keeper_a_node_stops_and_the_same_command_goes_on(
+    data_root: DataRoot, prefect_url: str, tmp_path: Path, killed: str
 ) -> None:
     with SimulatedTeacher(latency=0.4) as teacher, ray_nodes(tmp_path) as nodes:
         hidden_node(nodes, data_root)
         job = {**JOB, "ray_address": nodes.address}
         with Run.start(data_root, teacher, prefect_url, "run-1", **job) as run:
             run.wait_for("answered", 80)
-            nodes.kill_one("ray::Keeper")
-            said = run.end(exit_code=1, seconds=60)
+            if killed == "keeper":
+                nodes.kill_one("ray::Keeper")
+                said = run.end(exit_code=1, seconds=60)["error"]
+                assert "the keeper of the journals" in said and said.endswith("run again")
+            else:
+                run.kill()
         sent = teacher.referee()["requests"]
         done = Run.start(data_root, teacher, prefect_url, "run-2", **job).end(seconds=240)
         found = account_of(data_root, teacher, ROWS)
-    print(f"{said['error']!r} after {sent} requests; adopted {done['adopted']}, then {found}")
-    assert "the keeper of the journals" in said["error"] and said["error"].endswith("run again")
+    print(f"{killed} killed: {sent} requests until it was noticed, {done['adopted']}, then {found}")
     assert done["adopted"]["segments"] > 0 and done["adopted"]["maybe_paid"] <= CONCURRENCY
     assert found == Account(answered=ROWS, failed=0, maybe_paid=0, not_asked=0, twice=found.twice)
     assert found.twice <= done["adopted"]["maybe_paid"]
