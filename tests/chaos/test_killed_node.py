@@ -7,7 +7,7 @@ from asking_runs import Run
 from chaos_runs import Account, account_of
 from ray_nodes import Node, Nodes, ray_nodes
 from simulated import SimulatedTeacher
-from still import wait_until
+from still import Place, sums, wait_until
 
 from warehouse.layout import DataRoot
 
@@ -116,3 +116,17 @@ def test_without_its_keeper_a_node_stops_and_the_same_command_goes_on(
     assert done["adopted"]["segments"] > 0 and done["adopted"]["maybe_paid"] <= CONCURRENCY
     assert found == Account(answered=ROWS, failed=0, maybe_paid=0, not_asked=0, twice=found.twice)
     assert found.twice <= done["adopted"]["maybe_paid"]
+
+
+def test_the_whole_line_runs_on_nodes_that_do_not_see_the_data_root(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.root.create()
+    with SimulatedTeacher() as teacher, ray_nodes(tmp_path) as nodes:
+        hidden_node(nodes, place.root)
+        monkeypatch.setenv("STILLHOUSE_RAY_ADDRESS", nodes.address)
+        place.write_teacher(teacher.base_url)
+        done = place.run(place.write_recipe(sums(60)))
+    funnel = done["funnel"]
+    assert (funnel["answered"], funnel["kept"] + funnel["rejected"]) == (60, 60)
+    assert funnel["kept"] > 0 and done["published"]
