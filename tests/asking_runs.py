@@ -49,7 +49,9 @@ class Run:
             if self.process.poll() is None:
                 self.process.kill()
 
-    def _counters(self, dataset: str) -> dict[str, int]:
+    def counters(self, dataset: str | None = None) -> dict[str, int]:
+        """How far a run says that it is."""
+        dataset = dataset or self.dataset
         try:
             return dict(json.loads((self.root.status / f"{dataset}.json").read_text()))
         except FileNotFoundError:
@@ -59,7 +61,7 @@ class Run:
         """Wait until a counter of the run, or its sum over the runs of `datasets`, is reached."""
 
         def counted() -> int:
-            return sum(self._counters(dataset).get(name, 0) for dataset in datasets or [self.dataset])
+            return sum(self.counters(dataset).get(name, 0) for dataset in datasets or [self.dataset])
 
         wait_until(
             lambda: counted() >= at_least or self.process.poll() is not None,

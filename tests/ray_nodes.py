@@ -31,13 +31,14 @@ class Node:
                     found.append(int(path.name))
         return found
 
-    def runs(self, title: str) -> bool:
-        """Whether one of its processes has a title that begins so."""
+    def named(self, title: str) -> list[int]:
+        """Its processes with a title that begins so."""
+        found = []
         for pid in self.processes():
             with suppress(FileNotFoundError, ProcessLookupError):
                 if Path(f"/proc/{pid}/cmdline").read_text(errors="replace").startswith(title):
-                    return True
-        return False
+                    found.append(pid)
+        return found
 
     def kill(self) -> None:
         """SIGKILL to everything that runs on it, as if its power had gone."""
@@ -61,6 +62,15 @@ class Nodes:
         """Start a node; `under` is a command that runs it. It may take a while until it is there."""
         more = ["--address", self.address, "--num-cpus", str(cpus), "--node-ip-address", "127.0.0.2", *SMALL]
         return self._start([*under, *RAY, *more])
+
+    def find(self, title: str) -> list[int]:
+        """The processes with a title that begins so, on whatever node."""
+        return [pid for node in self.running for pid in node.named(title)]
+
+    def kill_one(self, title: str) -> None:
+        """SIGKILL to the one process with this title."""
+        (pid,) = self.find(title)
+        os.kill(pid, signal.SIGKILL)
 
     def _start(self, command: Sequence[str]) -> Node:
         with self.log.open("ab") as log:

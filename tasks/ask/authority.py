@@ -22,10 +22,11 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from tasks.ask.exchange import UNKNOWN, Charging, Counters, Grant, Limits, Report, RunTerms, Stop
+from tasks.ask.keeping import Keeping, on_this_node
 from tasks.ask.lease import AuthorityLost
 from tasks.ask.metrics import read_queue
 from tasks.ask.quota import Pool, Snapshot
-from tasks.ask.shared_root import unseen
+from tasks.ask.shared_root import check_seen
 from tasks.ask.spend import Amount, RunBudget, Standing
 from tasks.ask.spend_authority import SpendAuthority, was_restarted
 from warehouse.errors import Busy, RunFailed
@@ -57,6 +58,7 @@ class QuotaAuthority:
         lock_wait_s: float = LOCK_WAIT_S,
         is_restart: bool | None = None,
     ) -> None:
+        check_seen(root)
         self._lock_wait_s = lock_wait_s
         self._pool = Pool(limits, time.monotonic(), random.Random(), charging)
         self._root, self._account = root, account
@@ -112,8 +114,6 @@ class QuotaAuthority:
         return is_last
 
     def _take_lock(self) -> None:
-        if not self._root.journal.is_dir():  # a lock in a folder of the same name would hold nobody off
-            raise Busy(unseen(self._root.journal))
         purpose = f"quota of account '{self._account[0]}', pool '{self._account[1]}'"
         self._lock.enter_context(hold(self._root, self._name, purpose, datetime.now(UTC), self._lock_wait_s))
         self._is_locked = True
@@ -192,6 +192,8 @@ class Authorities:
     run_id: str
     quota: Mapping[Account, Any]
     spend: Any
+    keeping: Keeping
+    """Of the journals of workers on nodes that do not see the data root."""
 
     async def stop(self, reason: str) -> None:
         """Have every worker of the run send nothing more, within one exchange (at most 0.2 s)."""
@@ -243,7 +245,7 @@ async def open_authorities(
     quota = {account: _open_pool(root, account, *pools[account]) for account in pools}
     spend = _open(root, "spend", SpendAuthority, (root,), lambda actor: actor.open_run.remote(budget), run_id)
     opened = await asyncio.gather(*quota.values(), spend)
-    return Authorities(run_id, dict(zip(quota, opened[:-1], strict=True)), opened[-1])
+    return Authorities(run_id, dict(zip(quota, opened[:-1], strict=True)), opened[-1], Keeping(root))
 
 
 async def _open_pool(root: DataRoot, account: Account, terms: RunTerms, limits: Limits, charging: Charging) -> Any:
@@ -273,6 +275,7 @@ async def _open(
                 get_if_exists=True,
                 lifetime="detached",  # a second run on this Ray may go on using it after the first has ended
                 num_cpus=0,
+                scheduling_strategy=on_this_node(soft=True),  # where it sees the data root
                 max_restarts=-1,  # each goes on from its notes, and grants nothing before it knows what is out
             )
             .remote(*arguments)

@@ -22,6 +22,7 @@ from tasks.ask.adopt import WAIT_S, adopt_segment, commit
 from tasks.ask.authority import Account, Authorities, Progress, open_authorities
 from tasks.ask.batch_files import BatchFile
 from tasks.ask.call import BatchDone, TeacherCall, WorkerDone, check_calls, run_budget
+from tasks.ask.convert import what_came
 from tasks.ask.exchange import Charging, Limits, RunTerms, lowest
 from tasks.ask.journal import SUFFIX
 from tasks.ask.lengths import Lengths
@@ -89,6 +90,7 @@ async def ask_all(
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+        await authorities.keeping.close()
         await _close(authorities, on_progress)
 
 
@@ -223,10 +225,15 @@ async def _one_life(
     segment_id = turn.segment_id = uuid4().hex
     root = call.data_root
     worker = ray.remote(num_cpus=WORKER_CPUS, max_retries=0)(ask_rows)
-    quota = authorities.quota[call.account]
-    work = worker.remote(batch.path, call, segment_id, quota, authorities.spend, skip)
+    keeping = authorities.keeping
+    given = (batch.path, call, segment_id, authorities.quota[call.account], authorities.spend, skip)
+    work = worker.remote(*given, keeping.actors)
     try:
-        done: WorkerDone = await work
+        done: WorkerDone | None = await work
+        if done is None:  # its node does not see the data root
+            work = worker.remote(*given, keeping.start())
+            done = await work
+        assert done is not None, "a worker that has a keeper asks"
         await asyncio.to_thread(_keep, root, done, now())
     except asyncio.CancelledError:
         await _drain(work, call, authorities, now)
@@ -236,6 +243,7 @@ async def _one_life(
             raise type(error.cause)(*error.cause.args) from None
         raise
     except RayError as error:
+        await keeping.give_up(segment_id)
         done = await asyncio.to_thread(_rescue, root, call.dataset, segment_id, str(error).splitlines()[0], now)
         with suppress(RayError):  # one that restarts at this moment counts what has just been committed
             await authorities.spend.close_worker.remote(call.run_id, segment_id, done.spent)
@@ -243,7 +251,9 @@ async def _one_life(
     return done, False
 
 
-async def _drain(work: "ray.ObjectRef[WorkerDone]", call: TeacherCall, authorities: Authorities, now: Now) -> None:
+async def _drain(
+    work: "ray.ObjectRef[WorkerDone | None]", call: TeacherCall, authorities: Authorities, now: Now
+) -> None:
     """Stop a cancelled run's workers, wait for this one to drain, and commit what came back.
 
     Nothing here is a task of its own: an event loop that ends cancels every task once, and then waits for
@@ -254,7 +264,8 @@ async def _drain(work: "ray.ObjectRef[WorkerDone]", call: TeacherCall, authoriti
         done = await asyncio.wait_for(asyncio.wrap_future(work.future()), call.drain_s + COMMIT_S)
     except (RayError, TimeoutError):
         return  # its journal has everything, and the next run takes it up
-    _keep(call.data_root, done, now())  # it may be half done on a thread; a second time changes nothing
+    if done is not None:
+        _keep(call.data_root, done, now())  # it may be half done on a thread; a second time changes nothing
 
 
 def _keep(root: DataRoot, done: WorkerDone, now: datetime) -> None:
@@ -274,11 +285,7 @@ def _rescue(root: DataRoot, dataset: str, segment_id: str, why: str, now: Now) -
     while path.exists():
         taken = adopt_segment(root, path, now())
         if taken is not None:
-            segment, files = taken
-            settled, lengths = segment.settled, segment.lengths
-            return WorkerDone(
-                path, segment_id, files, segment.states, segment.spent, settled, lengths=lengths, failure=why
-            )
+            return replace(what_came(path, *taken), failure=why)
         if time.monotonic() >= deadline:
             raise RunFailed(f"a worker was lost ({why}) and still holds {path}: stop its node, and run again")
         time.sleep(0.1)

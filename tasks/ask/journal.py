@@ -18,18 +18,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import orjson
 
+from tasks.ask.segment_file import SegmentFile
 from warehouse.errors import RunFailed
-from warehouse.parts import sync_folder, unwritable
 
 MAGIC = b"stillhouse journal 1\n"
 SUFFIX = ".journal"
 FSYNC_WINDOW_S = 0.005
-"""Frames that arrive within this time share an fsync; they also share one with all that arrive during the
-last."""
+"""Of a journal on the worker's own disk."""
 
 _FRAME = Struct("<III")  # length of the record's JSON, length of its body, CRC-32 of both
 _HIDDEN = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key"})
@@ -46,14 +45,44 @@ class Frame:
     body: bytes = b""
 
 
-class Journal:
-    """The writer of one segment, used from one event loop; the disk is touched on a thread of its own."""
+class Storage(Protocol):
+    """Where a segment is made durable, one group of frames at a time."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self.path = path
-        self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
+    window_s: float
+    """Frames that arrive within this time share a group; they also share one with all that arrive while the last is
+    on its way."""
+
+    async def append(self, group: bytes) -> None:
+        """Returns once it is on the disk. Raises: RunFailed: it is not, and nothing more is to be appended."""
+
+    async def close(self) -> None:
+        """Give the segment up."""
+
+
+class OnDisk:
+    """A segment in a file that this process sees; the disk is touched on a thread of its own."""
+
+    window_s = FSYNC_WINDOW_S
+
+    def __init__(self, file: SegmentFile) -> None:
+        self._file = file
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
+
+    async def append(self, group: bytes) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._disk, self._file.append, group)
+
+    async def close(self) -> None:
+        self._disk.shutdown()
+        self._file.close()
+
+
+class Journal:
+    """The writer of one segment, used from one event loop."""
+
+    def __init__(self, path: Path, storage: Storage) -> None:
+        self.path = path
+        """In the data root, wherever its writer is."""
+        self._storage = storage
         self._group: list[bytes] = []
         self._durable: asyncio.Future[None] | None = None
         self._flushing: asyncio.Task[None] | None = None
@@ -61,22 +90,8 @@ class Journal:
 
     @classmethod
     def create(cls, path: Path, segment: Mapping[str, Any]) -> "Journal":
-        """Make a segment whose first record says what it is, and lock it.
-
-        It gets its name only once it is locked and durable, so nobody can take it for a dead worker's.
-        """
-        fresh = path.with_name(path.name + ".new")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.write(descriptor, MAGIC + encode("segment", segment))
-            os.fsync(descriptor)
-            fresh.rename(path)
-            sync_folder(path.parent)
-        except OSError as error:
-            raise RunFailed(unwritable(path, error)) from error
-        return cls(path, descriptor)
+        """Make a segment in a file of this node, whose first record says what it is, and lock it."""
+        return cls(path, OnDisk(SegmentFile.create(path, beginning(segment))))
 
     async def append(self, kind: Kind, fields: Mapping[str, Any], body: bytes = b"") -> None:
         """Write a record; returns once it is on the disk.
@@ -98,21 +113,19 @@ class Journal:
         """Make everything durable, and give the segment up."""
         while self._flushing is not None:
             await asyncio.shield(self._flushing)
-        self._disk.shutdown()
-        os.close(self._descriptor)
+        await self._storage.close()
 
     async def _flush(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._group:
-            await asyncio.sleep(FSYNC_WINDOW_S)
+            await asyncio.sleep(self._storage.window_s)
             group, durable = b"".join(self._group), self._durable
             self._group, self._durable = [], None
             assert durable is not None
             try:
-                await loop.run_in_executor(self._disk, self._write, group)
+                await self._storage.append(group)
                 durable.set_result(None)
-            except OSError as error:
-                self._fail(RunFailed(unwritable(self.path, error)), durable)
+            except RunFailed as error:
+                self._fail(error, durable)
         self._flushing = None
 
     def _fail(self, error: RunFailed, durable: asyncio.Future[None]) -> None:
@@ -123,17 +136,10 @@ class Journal:
                 future.set_exception(error)
                 future.exception()  # retrieved here too, for the case that every waiter was cancelled
 
-    def _write(self, group: bytes) -> None:
-        """Append a group, or leave the file as it was: half a frame would hide what came after it."""
-        try:
-            view = memoryview(group)
-            while view:
-                view = view[os.write(self._descriptor, view) :]
-            os.fdatasync(self._descriptor)
-        except OSError:
-            os.ftruncate(self._descriptor, self._size)
-            raise
-        self._size += len(group)
+
+def beginning(segment: Mapping[str, Any]) -> bytes:
+    """What a segment begins with: that it is one, and what it is."""
+    return MAGIC + encode("segment", segment)
 
 
 def encode(kind: Kind, fields: Mapping[str, Any], body: bytes = b"") -> bytes:

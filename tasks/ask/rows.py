@@ -1,6 +1,7 @@
 """The rows of a batch file, as a worker asks for them."""
 
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import Any
 
 import orjson
@@ -42,8 +43,8 @@ class Row:
         return replace(self, tries=self.tries + counted)
 
 
-def read_rows(path: str, call: TeacherCall, skip: frozenset[str]) -> list[Row]:
-    """The rows of a batch file, with what each may cost at most."""
+def read_rows(path: str | BytesIO, call: TeacherCall, skip: frozenset[str]) -> list[Row]:
+    """The rows of a batch file, or of its bytes, with what each may cost at most."""
     table = pq.read_table(path).to_pylist()
     return [_row(row, call) for row in table if row["request_key"] not in skip]
 

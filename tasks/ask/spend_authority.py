@@ -21,7 +21,7 @@ import orjson
 import ray
 
 from tasks.ask.book import Book
-from tasks.ask.shared_root import unseen
+from tasks.ask.shared_root import check_seen
 from tasks.ask.spend import AccountCeiling, Amount, Ceiling, Rates, Reserve, RunBudget, SpendReport, Standing
 from warehouse.errors import Busy
 from warehouse.layout import DataRoot
@@ -56,6 +56,7 @@ class SpendAuthority:
         wait_s: float = WAIT_S,
         is_restart: bool | None = None,
     ) -> None:
+        check_seen(root)
         self._root, self._now = root, now
         self._lock_wait_s, self._wait_s = lock_wait_s, wait_s
         self._book = Book()
@@ -140,8 +141,6 @@ class SpendAuthority:
     async def _lock_root(self) -> str | None:
         if self._watching is not None:
             return None
-        if not self._root.journal.is_dir():
-            return unseen(self._root.journal)
         taken = hold(self._root, LOCK, "the budgets", self._now(), self._lock_wait_s)
         try:
             await asyncio.to_thread(self._lock.enter_context, taken)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,15 @@ from tasks.ask.call import TeacherCall, WorkerDone
 from tasks.ask.client import TROUBLE, Lost, http_client, what_was_lost
 from tasks.ask.exchange import Counters, Failure, Stop
 from tasks.ask.journal import SUFFIX, Journal, blotted, microseconds, redacted
+from tasks.ask.keeping import Actors
 from tasks.ask.lease import EXCHANGE_S, AuthorityLost, Lease, Permit
 from tasks.ask.longer import ask_longer, is_last
 from tasks.ask.outcomes import RULES, backoff, tried_again
+from tasks.ask.place import Here, Place, find_place
 from tasks.ask.post import Received, post
 from tasks.ask.reply import Reply, read_reply
 from tasks.ask.rows import Row, read_rows
-from tasks.ask.segment import SegmentHeader, read_segment, time_of, write_parts
-from tasks.ask.shared_root import check_seen
+from tasks.ask.segment import SegmentHeader, time_of
 from tasks.ask.spend import Amount
 from warehouse.records import content_id
 
@@ -41,18 +43,39 @@ AUTHORITY_GONE_S = 30.0
 Exchange = Callable[[Any], Awaitable[Any]]
 
 
-def ask_rows(path: str, call: TeacherCall, segment_id: str, quota: Any, spend: Any, skip: frozenset[str]) -> WorkerDone:
+def ask_rows(
+    path: str,
+    call: TeacherCall,
+    segment_id: str,
+    quota: Any,
+    spend: Any,
+    skip: frozenset[str],
+    keeper: Actors | None,
+) -> WorkerDone | None:
     """Ask for every row of a batch file but `skip`; returns when each has an end.
 
-    What Ray runs, with the handles of two authorities; it runs its own event loop.
+    What Ray runs, with the handles of two authorities, and of a keeper if there is one; it runs its own event loop.
+    None: nothing was asked, because this node does not see the data root and there is no keeper yet.
 
-    Raises: RunFailed: this node does not see the data root, or its disk takes nothing.
+    Raises: RunFailed: the disk takes nothing, or the keeper has gone.
     """
-    check_seen(call.data_root, path)
-    rows = read_rows(path, call, skip)
-    batch = Path(path).stem
-    work = ask_batch_rows(rows, batch, call, segment_id, exchange_with(quota), exchange_with(spend), http_client(call))
-    return run_loop(work)
+    place = find_place(call.data_root, path, keeper)
+    if place is None:
+        return None
+    return run_loop(_ask_file(path, call, segment_id, exchange_with(quota), exchange_with(spend), skip, place))
+
+
+async def _ask_file(
+    path: str,
+    call: TeacherCall,
+    segment_id: str,
+    quota: Exchange,
+    spend: Exchange,
+    skip: frozenset[str],
+    place: Place,
+) -> WorkerDone:
+    rows = read_rows(await place.batch(path), call, skip)
+    return await ask_batch_rows(rows, Path(path).stem, call, segment_id, quota, spend, http_client(call), place)
 
 
 async def ask_batch_rows(
@@ -63,11 +86,12 @@ async def ask_batch_rows(
     quota: Exchange,
     spend: Exchange,
     client: httpx.AsyncClient,
+    place: Place | None = None,
 ) -> WorkerDone:
-    """Journal, ask, and convert one batch."""
-    folder = call.data_root.journal / call.dataset
+    """Journal, ask, and convert one batch; in the data root of this node if no other place is given."""
+    place = place or Here(call.data_root)
     header = SegmentHeader.of(call, batch, segment_id)
-    journal = Journal.create(folder / f"{segment_id}{SUFFIX}", vars(header))
+    journal = await place.journal(call.data_root.journal / call.dataset / f"{segment_id}{SUFFIX}", header)
     exchanges, account = (_bounded(quota), _bounded(spend)), call.teacher.account
     lease = Lease(segment_id, call.run_id, call.label, *exchanges, time.monotonic, call.charging, account)
     asking = Asking(call, journal, lease, client, random.Random(segment_id))
@@ -76,26 +100,18 @@ async def ask_batch_rows(
             await asking.run(rows)
     finally:
         await journal.close()
-    return await _hand_over(asking, segment_id)
+    return await _hand_over(asking, await place.convert(journal.path, header))
 
 
-async def _hand_over(asking: "Asking", segment_id: str) -> WorkerDone:
-    """Convert the segment by the path that a crash would take too, and settle with the authorities."""
-    segment = read_segment(asking.journal.path)
-    assert segment is not None, "the journal was made by this worker"
-    files = write_parts(asking.call.data_root, segment)
+async def _hand_over(asking: "Asking", done: WorkerDone) -> WorkerDone:
+    """Settle with the authorities, and say how the batch ended."""
     stop = asking.lease.stop
     if not asking.lost_authority:
         with suppress(AuthorityLost):
-            await asking.lease.leave(segment.spent)
-    return WorkerDone(
+            await asking.lease.leave(done.spent)
+    return replace(
+        done,
         segment=asking.journal.path,
-        segment_id=segment_id,
-        files=files,
-        states=segment.states,
-        spent=segment.spent,
-        settled=segment.settled,
-        lengths=segment.lengths,
         over_budget=asking.over_budget,
         failure=stop.reason if stop and stop.failed else None,
         stopped=stop.reason if stop and not stop.failed else None,

@@ -2,6 +2,7 @@
 for it (pure)."""
 
 import os
+from io import BytesIO
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,11 +11,24 @@ from tasks.judge.policy import JudgePolicy
 from tasks.judge.rows import judge_rows
 
 
-def judge_chunk(inputs: Path, judged: Path, policy: JudgePolicy) -> int:
-    """Judge the rows of one file into another and return their number. Running it again gives the same
-    file."""
-    table = judge_rows(pq.read_table(inputs), policy)
-    unfinished = judged.with_suffix(".part")
-    pq.write_table(table, unfinished, compression="zstd")
-    os.replace(unfinished, judged)
-    return int(table.num_rows)
+def judge_chunk(inputs: Path, judged: Path, policy: JudgePolicy) -> bool:
+    """Judge the rows of one file into another. Running it again gives the same file. False: nothing was done, as this
+    node does not see the file."""
+    if not inputs.exists():
+        return False
+    put_judged(judged, judge_sent(inputs.read_bytes(), policy))
+    return True
+
+
+def judge_sent(rows: bytes, policy: JudgePolicy) -> bytes:
+    """The same from and to the bytes of such files, for a node that does not see the data root."""
+    judged = BytesIO()
+    pq.write_table(judge_rows(pq.read_table(BytesIO(rows)), policy), judged, compression="zstd")
+    return judged.getvalue()
+
+
+def put_judged(path: Path, judged: bytes) -> None:
+    """Write such a file; it has its name only once it is whole."""
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(judged)
+    os.replace(unfinished, path)

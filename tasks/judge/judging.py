@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
-from tasks.judge.chunk import judge_chunk
+from tasks.judge.chunk import judge_chunk, judge_sent, put_judged
 from tasks.judge.duplicates import Chunk, Connection, compare, statement
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rows import INPUTS
@@ -84,19 +84,38 @@ def run(judging: Judging, scratch: Path) -> tuple[Counted, list[DataFile]]:
 def _judge_rows(judging: Judging, scratch: Path) -> list[Chunk]:
     """Run the row-wise rules on Ray, at most a fixed number of chunks at a time. A lost worker's chunk is
     judged again, which is safe here, as nobody is asked."""
-    remote = ray.remote(num_cpus=1, max_retries=2)(judge_chunk)
-    policy = ray.put(judging.policy)
+    on_ray = _OnRay(judging.policy)
     most = IN_FLIGHT * max(1, int(ray.cluster_resources().get("CPU", 1)))
-    running: list[Any] = []
     chunks: list[Chunk] = []
     for chunk in write_inputs(judging.connection, judging.dataset, scratch):
         chunks.append(chunk)
-        running.append(remote.remote(chunk.inputs, chunk.judged, policy))
-        if len(running) >= most:
-            done, running = ray.wait(running)
-            ray.get(done)
-    ray.get(running)
+        on_ray.submit(chunk)
+        on_ray.finish(fewer_than=most)
+    on_ray.finish(fewer_than=1)
     return chunks
+
+
+class _OnRay:
+    """Chunks that workers judge: from file to file, or sent to and fro where a node does not see the files."""
+
+    def __init__(self, policy: JudgePolicy) -> None:
+        judging = ray.remote(num_cpus=1, max_retries=2)
+        self._by_file, self._sent = judging(judge_chunk), judging(judge_sent)
+        self._policy = ray.put(policy)
+        self._running: dict[Any, Chunk] = {}
+
+    def submit(self, chunk: Chunk) -> None:
+        self._running[self._by_file.remote(chunk.inputs, chunk.judged, self._policy)] = chunk
+
+    def finish(self, fewer_than: int) -> None:
+        """Wait until fewer than so many are left."""
+        while len(self._running) >= fewer_than:
+            (done,), _ = ray.wait(list(self._running))
+            chunk, result = self._running.pop(done), ray.get(done)
+            if isinstance(result, bytes):
+                put_judged(chunk.judged, result)
+            elif not result:
+                self._running[self._sent.remote(chunk.inputs.read_bytes(), self._policy)] = chunk
 
 
 def write_inputs(connection: Connection, dataset: str, scratch: Path) -> Iterator[Chunk]:

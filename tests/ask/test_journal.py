@@ -3,18 +3,15 @@
 import asyncio
 import fcntl
 import os
-import resource
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_disk import disk_of
 
 from tasks.ask.journal import MAGIC, Frame, Journal, blotted, encode, owned, read_frames, redacted
 from warehouse.errors import RunFailed
@@ -115,19 +112,6 @@ def test_closing_makes_durable_what_nobody_waits_for_any_more(tmp_path: Path) ->
 
     asyncio.run(go())
     assert numbers(tmp_path / "s.journal") == [1]
-
-
-@contextmanager
-def disk_of(size: int) -> Iterator[None]:
-    """Files of this process may not grow beyond `size`: what a full disk looks like."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_half_record(tmp_path: Path) -> None:
