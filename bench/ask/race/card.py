@@ -16,22 +16,23 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from conditions import CONFIGURATIONS, SCENARIOS  # noqa: E402
-from score import per_thousand, spread  # noqa: E402
+from conditions import CONFIGURATIONS, SCENARIOS
+from score import per_thousand, spread
 
 Line = Mapping[str, Any]
 
 LEGEND = """\
-- used: of what the account's rate gave in steady state (from 8 s after the first request to 2 s before the rows would run
-  out at the full rate, or to the client's last request), by the referee; a full bucket at its beginning can make it pass 1.
+- used: of what the account's rate gave in steady state (from 8 s after the first request to 2 s before the rows would
+  run out at the full rate, or to the client's last request), by the referee; a full bucket at its beginning can make it
+  pass 1.
 - useful tok/min: in the same span, output tokens of rows' first answers.
 - 429s: by 1,000 delivered rows, after the warm-up of 8 s and in all.
 - lost: rows that the client ended without. unfinished: of a client that was killed at its time limit (run s), which is
   counted with what had reached it. twice: answers bought beyond a row's first.
-- CPU: of the client's whole process tree from the start to its last row, imports and the first two rows left out; of ours,
-  Ray's own daemons (raylet, gcs, agents) are the figure after the plus sign.
-- overhead: sending to answer as the client tells it, less the teacher's own time; of ours from the journal, of the OpenAI
-  SDK and LiteLLM the last attempt of a row. The others do not tell.
+- CPU: of the client's whole process tree from its first request until its last row is handed over; of ours, Ray's own
+  daemons (raylet, gcs, agents) are the figure after the plus sign.
+- overhead: sending to answer as the client tells it, less the teacher's own time; of ours from the journal, of the
+  OpenAI SDK and LiteLLM the last attempt of a row. The others do not tell.
 - recovery s: after the limits changed, until five seconds on end used 95 % of what is now allowed; told: 429s more than
   0.25 s after the first response that followed the change.
 - machine: its CPU in use by everything on it, mean of the run."""

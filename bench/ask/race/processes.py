@@ -14,8 +14,14 @@ class Process:
     pid: int
     parent: int
     command: str
-    cpu_s: float
-    """User and system, its own and of the children it has waited for."""
+    own_s: float
+    """CPU, user and system."""
+    waited_s: float
+    """Of the children it has waited for."""
+
+
+def _seconds(ticks: list[str]) -> float:
+    return sum(map(int, ticks)) / _TICKS
 
 
 def processes() -> list[Process]:
@@ -27,7 +33,7 @@ def processes() -> list[Process]:
             command = (path / "cmdline").read_text(errors="replace").replace("\0", " ")
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
-        found.append(Process(int(path.name), int(stat[1]), command, sum(map(int, stat[11:15])) / _TICKS))
+        found.append(Process(int(path.name), int(stat[1]), command, _seconds(stat[11:13]), _seconds(stat[13:15])))
     return found
 
 
@@ -43,22 +49,22 @@ def tree(root: int, among: list[Process]) -> list[Process]:
 
 @dataclass(frozen=True)
 class Spent:
-    """CPU seconds of a client so far. `daemons_s` is of Ray's own processes (raylet, gcs, agents), which serve a whole
+    """CPU seconds of a client. `daemons_s` is of Ray's own processes (raylet, gcs, agents), which serve a whole
     cluster; 0 for a client without Ray."""
 
-    client_s: float
-    daemons_s: float
-
-    def since(self, before: Spent) -> Spent:
-        return Spent(self.client_s - before.client_s, self.daemons_s - before.daemons_s)
+    client_s: float = 0.0
+    daemons_s: float = 0.0
 
 
-def spent(root: int, uses_ray: bool) -> Spent:
-    """Of the tree below `root`. With Ray, what is not the driver or a `ray::` worker or actor is a daemon; what a
-    daemon has waited for are workers that have ended."""
-    members = tree(root, processes())
-    mine = sum(one.cpu_s for one in members if not uses_ray or one.pid == root or one.command.startswith("ray::"))
-    return Spent(mine, sum(one.cpu_s for one in members) - mine)
+def spent(before: list[Process], now: list[Process], root: int, uses_ray: bool) -> Spent:
+    """Between two looks at the tree of `root`. A process that ended in between was waited for by one that is still
+    there. With Ray, what is neither the driver nor a `ray::` worker or actor is a daemon; it is by its last name, as a
+    worker gets its name only once it has started."""
+    was = {one.pid: one.own_s for one in before}
+    everything = sum(one.own_s + one.waited_s for one in now) - sum(one.own_s + one.waited_s for one in before)
+    daemons = [one for one in now if uses_ray and one.pid != root and not one.command.startswith("ray::")]
+    of_daemons = sum(one.own_s - was.get(one.pid, 0.0) for one in daemons)
+    return Spent(everything - of_daemons, of_daemons)
 
 
 class Machine:

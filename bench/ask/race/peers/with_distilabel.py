@@ -1,8 +1,9 @@
 """distilabel: a pipeline of one TextGeneration task over OpenAILLM.
 
 default: `input_batch_size` 50, the client's `max_retries` 6, one replica.
-best: `max_retries` 20, because one row that fails for good empties its whole batch, and an `input_batch_size` of four
-times what the rates keep in flight, because a batch waits for its slowest row (component gallery, "OpenAILLM"; how-to
+best: `max_retries` 20, because one row that fails for good empties its whole batch, and an `input_batch_size` of one
+and a half times what the rates keep in flight, because a batch waits for its slowest row; with twice as many and more
+its refused requests use the requests a minute up, and no row gets through (component gallery, "OpenAILLM"; how-to
 guide "Define steps", `input_batch_size`: distilabel.argilla.io/1.5.3/sections/how_to_guides/basic/). It has no setting
 for limits a minute.
 
@@ -36,7 +37,7 @@ from distilabel.steps.tasks import TextGeneration  # noqa: E402
 def pipeline_of(rows: list[dict[str, Any]]) -> Pipeline:
     is_best = JOB["settings"] == "best"
     client: dict[str, Any] = {"max_retries": 20} if is_best else {}
-    task: dict[str, Any] = {"input_batch_size": 4 * JOB["concurrency"]} if is_best else {}
+    task: dict[str, Any] = {"input_batch_size": int(float(os.environ.get("X","1.5")) * JOB["concurrency"])} if is_best else {}
     data = [{"id": row["id"], "instruction": row["messages"][-1]["content"]} for row in rows]
     with Pipeline(name="race", cache_dir=f"{JOB['folder']}/cache") as pipeline:
         load = LoadDataFromDicts(data=data)

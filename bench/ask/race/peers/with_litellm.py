@@ -20,11 +20,11 @@ from typing import Any
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ["LITELLM_LOG"] = "ERROR"
 
-import litellm  # noqa: E402
-from litellm import Router  # noqa: E402
-from litellm.types.router import RetryPolicy  # noqa: E402
-from openai import OpenAIError  # noqa: E402
-from racing import Delivered, done, read_job, read_rows, ready, warm_rows  # noqa: E402
+import litellm
+from litellm import Router
+from litellm.types.router import RetryPolicy
+from openai import OpenAIError
+from racing import Delivered, done, read_job, read_rows, ready, warm_rows
 
 litellm.telemetry = False
 litellm.suppress_debug_info = True
