@@ -171,6 +171,7 @@ def job_of(run: Run, folder: Path, teacher: SimulatedTeacher, warm: SimulatedTea
         "requests_per_minute": conditions.REQUESTS_PER_MINUTE,
         "tokens_per_minute": run.scenario.tokens_per_minute,
         "concurrency": conditions.CONCURRENCY,
+        "quantum_s": conditions.QUANTUM_S,
         "settings": run.configuration.settings,
         "workers": run.configuration.workers,
         "folder": str(folder),

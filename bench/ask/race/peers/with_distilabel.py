@@ -37,7 +37,7 @@ from distilabel.steps.tasks import TextGeneration  # noqa: E402
 def pipeline_of(rows: list[dict[str, Any]]) -> Pipeline:
     is_best = JOB["settings"] == "best"
     client: dict[str, Any] = {"max_retries": 20} if is_best else {}
-    task: dict[str, Any] = {"input_batch_size": int(float(os.environ.get("X","1.5")) * JOB["concurrency"])} if is_best else {}
+    task: dict[str, Any] = {"input_batch_size": 3 * JOB["concurrency"] // 2} if is_best else {}
     data = [{"id": row["id"], "instruction": row["messages"][-1]["content"]} for row in rows]
     with Pipeline(name="race", cache_dir=f"{JOB['folder']}/cache") as pipeline:
         load = LoadDataFromDicts(data=data)
