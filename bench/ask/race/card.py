@@ -1,4 +1,4 @@
-"""Score cards of the race from its results, as Markdown: `python bench/ask/race/card.py race.jsonl`.
+"""Score cards of the race from its results, as Markdown: `python bench/ask/race/card.py .race/race.jsonl`.
 
 A cell is the median of the repeats and, where there are several, their least and most in brackets. What cannot be told
 is a dash. Scenarios with one run a configuration are marked so.

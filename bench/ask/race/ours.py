@@ -32,6 +32,8 @@ from warehouse.catalog import connect  # noqa: E402
 from warehouse.layout import DataRoot  # noqa: E402
 from warehouse.records import content_id  # noqa: E402
 
+SPARE = 2
+"""Processes for the authorities; Ray ends idle ones above its CPUs, and the warm-up's would be started again."""
 _SQL = """select request_key, arg_min(latency_s, sent_at) from attempts where state = 'paid' group by all"""
 
 
@@ -78,8 +80,8 @@ def main() -> None:
     logging.disable(logging.WARNING)
     delivered = Delivered(job)
     ray.init(
-        "local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**27,
-        logging_level=logging.ERROR, namespace="race",
+        "local", num_cpus=job["workers"] + SPARE, include_dashboard=False, log_to_driver=False,
+        object_store_memory=2**27, logging_level=logging.ERROR, namespace="race",
     )  # fmt: skip
     warm, race = (DataRoot(Path(job["folder"]) / name).create() for name in ("warm", "race"))
     texts = [f"What is {number} + 1?" for number in range(900_001, 900_001 + 2 * job["workers"])]

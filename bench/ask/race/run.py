@@ -1,9 +1,9 @@
 """The race: ours with 1, 2, 4 and 8 workers, and the peers at their defaults and at their best documented settings.
 
     python bench/ask/race/install.py                 # the peers, each in an environment of its own, below .race/
-    python bench/ask/race/run.py --repeats 5         # steady, halved, paid-then-reset; results in race.jsonl
+    python bench/ask/race/run.py --repeats 5         # steady, halved, paid-then-reset; results in .race/race.jsonl
     python bench/ask/race/run.py --scenarios doubled tenant errors stalls storm classes --repeats 1
-    python bench/ask/race/card.py race.jsonl         # the score cards, as Markdown
+    python bench/ask/race/card.py .race/race.jsonl   # the score cards, as Markdown
 
 Every run has a referee of its own; all clients get the same rows, max_tokens and limits (conditions.py). A run is
 appended to the results when it ends; the same command again does what is missing. A client that takes more than twice
@@ -275,7 +275,7 @@ def options_of() -> argparse.Namespace:
     parser.add_argument("--parallel", type=int, default=1, help="runs side by side")
     parser.add_argument("--venvs", type=Path, default=ROOT / ".race", help="where install.py put the peers")
     parser.add_argument("--keep", type=Path, help="keep each run's folder here")
-    parser.add_argument("--out", type=Path, default=Path("race.jsonl"))
+    parser.add_argument("--out", type=Path, default=ROOT / ".race" / "race.jsonl")
     return parser.parse_args()
 
 

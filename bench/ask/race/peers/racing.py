@@ -3,8 +3,9 @@
 `python with_PEER.py JOB.json`. The job: `base_url`, `model`, `rows` (JSONL of id, messages), `max_tokens`,
 `requests_per_minute`, `tokens_per_minute`, `concurrency` (requests in flight that these rates keep, at the mean time of
 an answer), `quantum_s` (in which a bucket of the account fills), `settings` (`default` or `best`), `warm_url` (an
-unlimited server for two rows ahead of the race, so that what is imported on the first request is not counted), `folder`,
-`out` (JSONL of id, ok, and where the tool lets one see it latency_s: seconds from sending the last attempt to its answer).
+unlimited server for two rows ahead of the race, so that what is imported on the first request is not counted),
+`folder`, `out` (JSONL of id, ok, and where the tool lets one see it latency_s: seconds from sending the last attempt to
+its answer).
 
 What the tools print goes to stderr. The runner reads the CPU between the first request and our `done`.
 """

@@ -4,10 +4,11 @@ default: the OpenAI backend, whose `backend_params` have the base URL alone; lim
 request that it sends first.
 best: the LiteLLM backend (`backend="litellm"`), which estimates an answer by the last fifty where the OpenAI backend
 takes 4,096 tokens, and so paces better; the true `max_requests_per_minute` and `max_tokens_per_minute`,
-`max_concurrent_requests` as many as the rates keep, `max_retries` 10 (its default), `seconds_to_pause_on_rate_limit` no
-longer than a bucket takes to fill (10 s by default, in which nothing is sent), `require_all_responses` False so that one
-lost row does not raise, and no finish reason held for a failure, so that an answer cut off at max_tokens is kept and not
-bought ten times: docs.bespokelabs.ai/curator/guides/online-processing, "Rate limit settings", and the API reference it points to.
+`max_concurrent_requests` as many as the rates keep, `max_retries` 10 (its default), `seconds_to_pause_on_rate_limit`
+no longer than a bucket takes to fill (10 s by default, in which nothing is sent), `require_all_responses` False so that
+one lost row does not raise, and no finish reason held for a failure, so that an answer cut off at max_tokens is kept
+and not bought ten times: docs.bespokelabs.ai/curator/guides/online-processing, "Rate limit settings", and the API
+reference it points to.
 
 It takes no request id: the referee knows a question by its body. Telemetry: `TELEMETRY_ENABLED=false` (posthog);
 `CURATOR_VIEWER` is off unless set. Downloads: LiteLLM's price list comes from its package

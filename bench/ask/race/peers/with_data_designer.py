@@ -2,8 +2,8 @@
 
 default: inference parameters as they come (4 parallel requests), early shutdown above 50 % errors.
 best: `max_parallel_requests` twice what the rates keep in flight, which its adaptive concurrency lowers by itself after
-a 429, and `RunConfig(disable_early_shutdown=True)`: docs.nvidia.com/nemo/datadesigner/concepts/architecture-performance,
-and the code reference "run_config". It has no setting for limits a minute.
+a 429, and `RunConfig(disable_early_shutdown=True)`: docs.nvidia.com/nemo/datadesigner, "Architecture & Performance" and
+the code reference "run_config". It has no setting for limits a minute.
 
 It takes headers a provider, not a row: the referee knows a question by its body. Telemetry:
 `NEMO_TELEMETRY_ENABLED=false`, and no metrics port. Its health check of a model asks one question more, off in both

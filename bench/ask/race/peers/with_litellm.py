@@ -4,8 +4,9 @@ default: `Router(model_list)` as it comes (2 retries), 64 in flight.
 best: `num_retries=10` with a `RetryPolicy` of ten for rate limits, timeouts and server errors, `disable_cooldowns=True`
 (there is no second deployment to go to), the deployment's true `rpm` and `tpm`, as many in flight as the rates keep:
 docs.litellm.ai/docs/routing, "Basic Reliability", "Custom Retries, Cooldowns based on Error Type", "Disable cooldowns".
-Left off: `optional_pre_call_checks=["enforce_model_rate_limits"]`, which holds rpm and tpm a calendar minute by failing
-the row at once and without a retry.
+Left off: `optional_pre_call_checks=["enforce_model_rate_limits"]` (docs.litellm.ai/docs/proxy/load_balancing), which
+holds rpm and tpm a calendar minute by failing the row at once and without a retry; and `max_parallel_requests`, which
+in this version fails a row that finds no slot, where it waited before.
 
 Telemetry: `litellm.telemetry` is off in this version's SDK by default and set so here. Downloads: the price list comes
 from the package (`LITELLM_LOCAL_MODEL_COST_MAP`, docs "Custom cost map"); the package carries tiktoken's cl100k_base.
