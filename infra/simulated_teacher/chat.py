@@ -110,7 +110,9 @@ class Chat:
             self._check(question)
         except BadRequest as error:
             self.referee.counts["bad_requests"] += 1
-            headers = (("x-request-id", request_id),)
+            # Some clients ask something that is no question to read their limits, and take the answer's headers.
+            limits = limit_headers(self.limits, self._clock.now(), self._clock.wall())
+            headers = (("x-request-id", request_id), *limits)
             return error_response(
                 error.status,
                 "invalid_request_error",

@@ -116,6 +116,16 @@ def test_more_than_the_context_holds_is_refused(teacher: SimulatedTeacher) -> No
     assert answer.status_code == 400 and answer.json()["error"]["code"] == "context_length_exceeded"
 
 
+def test_a_request_that_is_no_question_is_told_the_limits(teacher: SimulatedTeacher) -> None:
+    teacher.switch(rpm=600, tpm=90_000, headers="openai")
+    body = {"model": "simulated-teacher", "messages": []}
+    answer = httpx.post(f"{teacher.base_url}/chat/completions", json=body, trust_env=False)
+    assert answer.status_code == 400
+    assert answer.headers["x-ratelimit-limit-requests"] == "600"
+    assert answer.headers["x-ratelimit-limit-tokens"] == "90000"
+    assert teacher.referee()["requests"] == 0  # and nothing is charged
+
+
 def test_a_key_is_asked_for_when_one_was_given() -> None:
     with SimulatedTeacher(api_key="secret") as teacher:
         assert post(teacher).status_code == 401
