@@ -172,6 +172,7 @@ def job_of(run: Run, folder: Path, teacher: SimulatedTeacher, warm: SimulatedTea
         "tokens_per_minute": run.scenario.tokens_per_minute,
         "concurrency": conditions.CONCURRENCY,
         "quantum_s": conditions.QUANTUM_S,
+        "is_stated": run.scenario.is_stated,
         "settings": run.configuration.settings,
         "workers": run.configuration.workers,
         "folder": str(folder),
