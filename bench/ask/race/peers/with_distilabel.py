@@ -2,9 +2,9 @@
 
 default: `input_batch_size` 50, the client's `max_retries` 6, one replica.
 best: `max_retries` 20, because one row that fails for good empties its whole batch, and an `input_batch_size` of twice
-what the rates keep in flight, because a batch waits for its slowest row. Of 1.25 to 4 times that, it is the fastest that
-loses no row: with three times as many, refused rows use up their retries, and their batches come out empty. Component
-gallery, "OpenAILLM"; how-to guide "Define steps", `input_batch_size` (distilabel.argilla.io/1.5.3/sections). It has no
+what the rates keep in flight, because a batch waits for its slowest row. Of 1.25 to 4 times that, it is the fastest
+that loses no row: with three times as many, refused rows use up their retries, and their batches come out empty.
+Component gallery, "OpenAILLM"; how-to guide "Define steps" (distilabel.argilla.io/1.5.3/sections). It has no
 setting for limits a minute.
 
 It takes headers a client, not a row: the referee knows a question by its body. No telemetry of its own;
