@@ -26,9 +26,11 @@ LEGEND = """\
   run out at the full rate, or to the client's last request), by the referee; a full bucket at its beginning can make it
   pass 1.
 - useful tok/min: in the same span, output tokens of rows' first answers.
+- rows/min: delivered, over the whole run, its beginning and its tail of up to 3 s included.
 - 429s: by 1,000 delivered rows, after the warm-up of 8 s and in all.
 - lost: rows that the client ended without. unfinished: of a client that was killed at its time limit (run s), which is
-  counted with what had reached it. twice: answers bought beyond a row's first.
+  counted with what had reached it. twice: answers bought beyond a row's first. What may have been paid, ours asks in a
+  further run of the same command, which is in its figures; the peers retry by themselves.
 - CPU: of the client's whole process tree from its first request until its last row is handed over; of ours, Ray's own
   daemons (raylet, gcs, agents) are the figure after the plus sign.
 - overhead: sending to answer as the client tells it, less the teacher's own time; of ours from the journal, of the
@@ -53,6 +55,7 @@ def _at(name: str) -> Callable[[Line], float | None]:
 COLUMNS = (
     Column("used", _at("used"), 3),
     Column("useful tok/min", _at("useful_tokens_per_min")),
+    Column("rows/min", lambda line: 60 * line["delivered"] / line["run_s"] if line["run_s"] else None),
     Column("429s after warm-up", lambda line: per_thousand(line["refused_after"], line["delivered_after"])),
     Column("429s in all", lambda line: per_thousand(line["refused"], line["delivered"])),
     Column("lost", _at("lost")),

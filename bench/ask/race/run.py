@@ -25,7 +25,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,6 +172,7 @@ def job_of(run: Run, folder: Path, teacher: SimulatedTeacher, warm: SimulatedTea
         "tokens_per_minute": run.scenario.tokens_per_minute,
         "concurrency": conditions.CONCURRENCY,
         "quantum_s": conditions.QUANTUM_S,
+        "is_stated": run.scenario.is_stated,
         "settings": run.configuration.settings,
         "workers": run.configuration.workers,
         "folder": str(folder),
@@ -299,8 +300,13 @@ def main() -> None:
             print(told(line), flush=True)
 
     with SimulatedTeacher() as warm, ThreadPoolExecutor(options.parallel) as pool:
-        for ended in [pool.submit(one, run) for run in missing]:
-            ended.result()
+        waiting = [pool.submit(one, run) for run in missing]
+        try:
+            for ended in as_completed(waiting):
+                ended.result()
+        finally:
+            for ended in waiting:
+                ended.cancel()
 
 
 def told(line: dict[str, Any]) -> str:
