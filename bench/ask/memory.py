@@ -1,8 +1,9 @@
 """Whether memory stays flat: planning and recording prompts, and asking for them.
 
-Planning: one process plans and records few prompts, one many; the slope is the difference of their peaks. Asking:
-every process of a run is looked at twice a second; the slope is that of a line fitted to its resident set over the rows
-answered, after the first fifth. Resident sets count pages that processes share in each of them.
+Planning: a process each plans and records a tenth of the prompts, half and all; the slope is the difference of their
+peaks. DuckDB may take up to `tasks.ask.wanted.MEMORY_LIMIT` before it spills, and does. Asking: every process of a run
+is looked at twice a second; the slope is that of a line fitted to its resident set over the rows answered, after the
+first fifth. Resident sets count pages that processes share in each of them.
 
     python bench/ask/memory.py --plan 1000000 --ask 100000
 """
@@ -95,22 +96,24 @@ def slope(points: Sequence[tuple[int, int]], rows: int) -> float | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plan", type=int, default=1_000_000, help="prompts; held against a tenth of them")
+    parser.add_argument("--plan", type=int, default=1_000_000, help="prompts")
     parser.add_argument("--ask", type=int, default=100_000, help="rows")
     parser.add_argument("--batch-rows", type=int, default=1000)
     options = parser.parse_args()
     print(f"{machine()}\n")
     with tempfile.TemporaryDirectory() as folder:
-        (few, _), (many, seconds) = (
-            planning_peak(Path(folder) / str(n), n) for n in (options.plan // 10, options.plan)
-        )
-        each = (many - few) / (options.plan * 0.9)
-        print(f"Planned and recorded {options.plan:,} prompts in {seconds:.0f} s; peak {many / MIB:.0f} MiB,")
-        print(f"{few / MIB:.0f} MiB for a tenth of them: {each:.0f} bytes a prompt.\n", flush=True)
+        print("| prompts planned and recorded | seconds | peak MiB | bytes a prompt since the row before |")
+        print("|---:|---:|---:|---:|")
+        before: tuple[int, int] | None = None
+        for prompts in (options.plan // 10, options.plan // 2, options.plan):
+            peak, seconds = planning_peak(Path(folder) / str(prompts), prompts)
+            grows = f"{(peak - before[1]) / (prompts - before[0]):+.0f}" if before else ""
+            print(f"| {prompts:,} | {seconds:.0f} | {peak / MIB:.0f} | {grows} |", flush=True)
+            before = prompts, peak
         with local_ray():
             root = DataRoot(Path(folder) / "asked").create()
             sizes, seconds = asyncio.run(asking_sizes(root, options.ask, options.batch_rows))
-    print(f"Asked {options.ask:,} rows in {seconds:.0f} s, {options.batch_rows} a batch, by 2 workers.\n")
+    print(f"\nAsked {options.ask:,} rows in {seconds:.0f} s, {options.batch_rows} a batch, by 2 workers.\n")
     print("| process | MiB after a fifth | at the end | bytes a row |")
     print("|---|---:|---:|---:|")
     for name, points in sizes.items():
