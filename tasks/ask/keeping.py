@@ -6,17 +6,18 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tasks.ask.call import WorkerDone
-from tasks.ask.keeper import Converter, Keeper
-from tasks.ask.segment import SegmentHeader
 from warehouse.errors import RunFailed, StillhouseError
 from warehouse.layout import DataRoot
+
+if TYPE_CHECKING:
+    from tasks.ask.segment import SegmentHeader
 
 UNREACHABLE_S = 30.0
 """A keeper that cannot be reached for so long has gone. Nothing is sent meanwhile, since no intent is durable."""
@@ -44,7 +45,7 @@ class RemoteKeeper:
     async def read(self, path: str) -> bytes:
         return bytes(await self._call(self._keeper.read, path))
 
-    async def open(self, header: SegmentHeader) -> int:
+    async def open(self, header: "SegmentHeader") -> int:
         return int(await self._call(self._keeper.open, header))
 
     async def append(self, segment_id: str, offset: int, group: bytes) -> None:
@@ -53,7 +54,7 @@ class RemoteKeeper:
     async def close(self, segment_id: str) -> None:
         await self._call(self._keeper.close, segment_id)
 
-    async def convert(self, header: SegmentHeader) -> WorkerDone:
+    async def convert(self, header: "SegmentHeader") -> WorkerDone:
         done: WorkerDone = await self._call(self._converter.convert, header)
         return done
 
@@ -100,6 +101,8 @@ class Keeping:
 
     def start(self) -> Actors:
         """The keeper, which is started if there is none yet."""
+        from tasks.ask.keeper import Converter, Keeper  # authorities import this module, and restart sooner without
+
         if self.actors is None:
             options = {"num_cpus": 0, "max_restarts": 0, "scheduling_strategy": on_this_node(soft=False)}
             kinds = (Keeper, Converter)
