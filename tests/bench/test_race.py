@@ -176,7 +176,7 @@ class TestProcesses:
         now = [
             Process(1, 0, "driver", 6.0, 0.0),
             Process(2, 1, "raylet", 1.5, 0.0),
-            Process(3, 2, "ray::a", 4.0, 0.0),
+            Process(3, 2, "ray::ask", 4.0, 0.0),
         ]
         found = spent(self.BEFORE, now, root=1, uses_ray=True)
         assert (found.client_s, found.daemons_s) == (3.0, 0.5)

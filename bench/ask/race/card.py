@@ -32,7 +32,7 @@ LEGEND = """\
   counted with what had reached it. twice: answers bought beyond a row's first. What may have been paid, ours asks in a
   further run of the same command, which is in its figures; the peers retry by themselves.
 - CPU: of the client's whole process tree from its first request until its last row is handed over; of ours, Ray's own
-  daemons (raylet, gcs, agents) are the figure after the plus sign.
+  daemons (raylet, gcs, agents) and Prefect's server are the figure after the plus sign.
 - overhead: sending to answer as the client tells it, less the teacher's own time; of ours from the journal, of the
   OpenAI SDK and LiteLLM the last attempt of a row. The others do not tell.
 - recovery s: after the limits changed, until five seconds on end used 95 % of what is now allowed; told: 429s more than

@@ -9,8 +9,11 @@ and all of that is measured.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
+import os
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,8 @@ from racing import Delivered, done, read_job, read_rows, ready  # noqa: E402
 from flows.settings import quiet_dependencies  # noqa: E402
 
 quiet_dependencies()
+# Ray ends idle processes above its CPUs after a second: the warm-up's would be started again, which no long run does.
+os.environ.update(RAY_kill_idle_workers_interval_ms="0")
 
 import orjson  # noqa: E402
 import ray  # noqa: E402
@@ -35,9 +40,9 @@ from warehouse.catalog import connect  # noqa: E402
 from warehouse.layout import DataRoot  # noqa: E402
 from warehouse.records import content_id  # noqa: E402
 
-SPARE = 2
-"""Processes for the authorities; Ray ends idle ones above its CPUs, and the warm-up's would be started again."""
 RUNS = 3
+SPARE = 2
+"""Processes for the authorities."""
 _SQL = """select request_key, arg_min(latency_s, sent_at) from attempts where state = 'paid' group by all"""
 
 
@@ -57,8 +62,8 @@ def row_of(row: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
 
 
 def batches_of(root: DataRoot, rows: list[dict[str, Any]], job: dict[str, Any], name: str) -> list[BatchFile]:
-    """Two batches a worker."""
-    size = -(-len(rows) // (2 * job["workers"]))
+    """One a worker: with the few rows of a race that is nearest to a long run's hundreds of rows a batch."""
+    size = -(-len(rows) // job["workers"])
     written = [row_of(row, job) for row in rows]
     return [
         batch_file(root.scratch(name), f"{name}-{at // size:04}", written[at : at + size])
@@ -97,16 +102,33 @@ def race(root: DataRoot, job: dict[str, Any], delivered: Delivered) -> None:
         delivered.add(rows[key]["id"], True, latency)
 
 
+@ray.remote(num_cpus=0.05)
+def start(folder: str, count: int) -> None:
+    """One of so many processes at once, with what a worker imports."""
+    importlib.import_module("tasks.ask.worker")
+    Path(folder, str(os.getpid())).touch()
+    while len(os.listdir(folder)) < count:
+        time.sleep(0.05)
+
+
+def start_processes(job: dict[str, Any]) -> None:
+    folder = Path(job["folder"]) / "processes"
+    folder.mkdir()
+    count = job["workers"] + SPARE
+    ray.get([start.remote(str(folder), count) for _ in range(count)])
+
+
 def main() -> None:
     job = read_job()
     logging.disable(logging.WARNING)
     delivered = Delivered(job)
     ray.init(
-        "local", num_cpus=job["workers"] + SPARE, include_dashboard=False, log_to_driver=False,
+        "local", num_cpus=2, include_dashboard=False, log_to_driver=False,
         object_store_memory=2**27, logging_level=logging.ERROR, namespace="race",
     )  # fmt: skip
+    start_processes(job)
     warm, own = (DataRoot(Path(job["folder"]) / name).create() for name in ("warm", "race"))
-    texts = [f"What is {number} + 1?" for number in range(900_001, 900_001 + 2 * job["workers"])]
+    texts = [f"What is {number} + 1?" for number in range(900_001, 900_001 + job["workers"])]
     few = [{"id": text, "messages": [{"role": "user", "content": text}]} for text in texts]
     asyncio.run(ask(warm, few, job["warm_url"], job, "warm"))
     ready()

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+_WORKERS = ("ray::ask", "ray::IDLE", "ray::QuotaAuthority", "ray::SpendAuthority", "ray::start")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -49,22 +50,23 @@ def tree(root: int, among: list[Process]) -> list[Process]:
 
 @dataclass(frozen=True)
 class Spent:
-    """CPU seconds of a client. `daemons_s` is of Ray's own processes (raylet, gcs, agents), which serve a whole
-    cluster; 0 for a client without Ray."""
+    """CPU seconds of a client. `daemons_s` is of Ray's own processes (raylet, gcs, agents) and Prefect's server, which
+    serve a whole cluster; 0 for a client without Ray."""
 
     client_s: float = 0.0
     daemons_s: float = 0.0
 
 
 def spent(before: list[Process], now: list[Process], root: int, uses_ray: bool) -> Spent:
-    """Between two looks at the tree of `root`. A process that ended in between was waited for by one that is still
-    there. With Ray, what is neither the driver nor a `ray::` worker or actor is a daemon; it is by its last name, as a
-    worker gets its name only once it has started."""
+    """Between two looks at the tree of `root`. Without Ray a process that ended in between was waited for by one that
+    is still there. Ray's are not waited for: `now` has them as they were last seen. What is neither the driver nor a
+    `ray::` worker or actor is a daemon; it is by its last name, as a worker gets its name only once it has started."""
+    if not uses_ray:
+        return Spent(sum(one.own_s + one.waited_s for one in now) - sum(one.own_s + one.waited_s for one in before))
     was = {one.pid: one.own_s for one in before}
-    everything = sum(one.own_s + one.waited_s for one in now) - sum(one.own_s + one.waited_s for one in before)
-    daemons = [one for one in now if uses_ray and one.pid != root and not one.command.startswith("ray::")]
-    of_daemons = sum(one.own_s - was.get(one.pid, 0.0) for one in daemons)
-    return Spent(everything - of_daemons, of_daemons)
+    each = {one: one.own_s - was.get(one.pid, 0.0) for one in now}
+    mine = sum(cpu for one, cpu in each.items() if one.pid == root or one.command.startswith(_WORKERS))
+    return Spent(mine, sum(each.values()) - mine)
 
 
 class Machine:

@@ -78,12 +78,16 @@ class Run:
 class Driver:
     """A client's process, from its start to its end."""
 
-    def __init__(self, command: list[str], folder: Path) -> None:
+    def __init__(self, command: list[str], folder: Path, python_path: str = "") -> None:
         self._is_done = False
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        if python_path:
+            environment["PYTHONPATH"] = python_path
         with (folder / "stderr.log").open("wb") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True, cwd=folder
-            )
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True, cwd=folder,
+                env=environment,
+            )  # fmt: skip
 
     @property
     def pid(self) -> int:
@@ -140,16 +144,18 @@ def race(driver: Driver, teacher: SimulatedTeacher, limit_s: float, uses_ray: bo
     began, word = time.monotonic(), None
     while word is None and not teacher.referee()["requests"] and time.monotonic() - began < limit_s:
         word = driver.hear(FIRST_LOOK_S)
-    first, machine, last = time.monotonic(), Machine(), driver.tree()
-    before = last
+    first, machine, before = time.monotonic(), Machine(), driver.tree()
+    known, last = {one.pid: one for one in before}, before
     while word is None and time.monotonic() - first < limit_s:
         word = driver.hear(1.0)
         machine.look()
         last = driver.tree() or last
+        known |= {one.pid: one for one in last}
+    now = list(known.values()) if uses_ray else last
     if word:
         driver.tell()
     how = "killed" if word is None else "done" if word == "done" else "crashed"
-    return Ended(how, spent(before, last, driver.pid, uses_ray), machine, time.monotonic() - first)
+    return Ended(how, spent(before, now, driver.pid, uses_ray), machine, time.monotonic() - first)
 
 
 def command_of(run: Run, venvs: Path, job: Path) -> list[str]:
@@ -217,7 +223,7 @@ def measure(run: Run, venvs: Path, warm: SimulatedTeacher, keep: Path | None) ->
         with SimulatedTeacher(**conditions.switches(run.scenario, run.repeat)) as teacher:
             job = folder / "job.json"
             job.write_text(json.dumps(job_of(run, folder, teacher, warm)))
-            with Driver(command_of(run, venvs, job), folder) as driver:
+            with Driver(command_of(run, venvs, job), folder, "" if run.configuration.peer else str(ROOT)) as driver:
                 limit = 2 * run.scenario.seconds(run.seconds) + 30
                 ended = race(driver, teacher, limit, uses_ray=not run.configuration.peer)
                 figures = judge(run, teacher)
