@@ -7,7 +7,7 @@ from simulated import SimulatedTeacher
 
 from warehouse.layout import DataRoot
 
-pytestmark = [pytest.mark.line, pytest.mark.long]
+pytestmark = pytest.mark.line
 
 RPM = 1500
 CONCURRENCY = 24
@@ -16,6 +16,7 @@ LOST_S = 2.0
 """Of budget that a killed authority may cost."""
 
 
+@pytest.mark.long
 def test_a_killed_quota_authority_restarts_holds_every_limit_and_costs_two_seconds_of_budget(
     data_root: DataRoot, prefect_url: str
 ) -> None:
@@ -36,6 +37,7 @@ def test_a_killed_quota_authority_restarts_holds_every_limit_and_costs_two_secon
     assert after["used"] > 0.5, "the span is one in which there was work to do"
 
 
+@pytest.mark.slow
 def test_a_killed_spend_authority_restarts_counts_again_and_keeps_the_ceiling(
     data_root: DataRoot, prefect_url: str
 ) -> None:

@@ -11,13 +11,14 @@ from still import Place, sums, wait_until
 
 from warehouse.layout import DataRoot
 
-pytestmark = [pytest.mark.line, pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.line, pytest.mark.timeout(600)]
 
 ROWS = 400
 CONCURRENCY = 16
 JOB = {"count": ROWS, "batch_rows": 100, "quota": {"concurrency": CONCURRENCY}, "ceiling": {"requests": 1000}}
 
 
+@pytest.mark.long
 def test_a_killed_node_costs_what_it_had_in_flight_and_another_one_goes_on(
     data_root: DataRoot, prefect_url: str, tmp_path: Path
 ) -> None:
@@ -53,6 +54,7 @@ def hidden_node(nodes: Nodes, root: DataRoot) -> Node:
     return node
 
 
+@pytest.mark.long
 def test_a_node_that_does_not_see_the_data_root_has_its_journal_kept_where_it_is(
     data_root: DataRoot, prefect_url: str, tmp_path: Path
 ) -> None:
@@ -71,6 +73,7 @@ def test_a_node_that_does_not_see_the_data_root_has_its_journal_kept_where_it_is
     assert (report["requests"], report["max_in_flight"] <= CONCURRENCY) == (ROWS, True)
 
 
+@pytest.mark.slow
 def test_a_node_that_is_killed_with_its_disk_costs_what_it_had_in_flight(
     data_root: DataRoot, prefect_url: str, tmp_path: Path
 ) -> None:
@@ -94,6 +97,7 @@ def test_a_node_that_is_killed_with_its_disk_costs_what_it_had_in_flight(
     assert found.twice <= first.maybe_paid
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("killed", ["keeper", "driver"])
 def test_without_its_keeper_a_node_stops_and_the_same_command_goes_on(
     data_root: DataRoot, prefect_url: str, tmp_path: Path, killed: str
@@ -118,6 +122,7 @@ def test_without_its_keeper_a_node_stops_and_the_same_command_goes_on(
     assert found.twice <= done["adopted"]["maybe_paid"]
 
 
+@pytest.mark.long
 def test_the_whole_line_runs_on_nodes_that_do_not_see_the_data_root(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

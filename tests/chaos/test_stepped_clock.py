@@ -13,7 +13,7 @@ from simulated import SimulatedTeacher
 from warehouse.catalog import connect
 from warehouse.layout import DataRoot
 
-pytestmark = [pytest.mark.line, pytest.mark.long]
+pytestmark = [pytest.mark.line, pytest.mark.slow]
 
 ROWS = 300
 HOUR_S = 3600

@@ -10,7 +10,7 @@ from simulated import SimulatedTeacher
 
 from warehouse.layout import DataRoot
 
-pytestmark = [pytest.mark.line, pytest.mark.long]
+pytestmark = pytest.mark.line
 
 ROWS = 300
 CONCURRENCY = 16
@@ -23,6 +23,7 @@ def refused_connections(root: DataRoot) -> int:
     return sum(row["state"] == "failed" and row["outcome"] == "connection" for row in attempts(root))
 
 
+@pytest.mark.slow
 def test_a_teacher_that_is_down_is_probed_and_the_run_goes_on_by_itself(data_root: DataRoot, prefect_url: str) -> None:
     down_s = 12.0
     with SimulatedTeacher(latency=0.5) as teacher, Cable(teacher.port) as cable:
@@ -43,6 +44,7 @@ def test_a_teacher_that_is_down_is_probed_and_the_run_goes_on_by_itself(data_roo
     assert (found.answered, found.maybe_paid, found.twice) == (ROWS, 0, first.maybe_paid)
 
 
+@pytest.mark.long
 def test_a_teacher_that_stays_away_ends_the_run_with_one_line_and_the_same_command_goes_on(
     data_root: DataRoot, prefect_url: str
 ) -> None:
@@ -62,6 +64,7 @@ def test_a_teacher_that_stays_away_ends_the_run_with_one_line_and_the_same_comma
     assert (found.answered, found.maybe_paid) == (ROWS, 0) and found.twice <= first.maybe_paid
 
 
+@pytest.mark.slow
 def test_storms_of_429_and_503_slow_a_run_and_cost_no_row(data_root: DataRoot, prefect_url: str) -> None:
     with SimulatedTeacher(latency=0.3) as teacher:
         with Run.start(data_root, teacher, prefect_url, "run-1", **JOB) as run:
@@ -82,6 +85,7 @@ def test_storms_of_429_and_503_slow_a_run_and_cost_no_row(data_root: DataRoot, p
     assert 0 < overloaded <= 8 * CONCURRENCY, "the rounds before one probe at a time"
 
 
+@pytest.mark.slow
 def test_what_is_paid_and_reset_is_listed_question_by_question(data_root: DataRoot, prefect_url: str) -> None:
     with SimulatedTeacher(latency=0.2, resets_after=0.03) as teacher:
         Run.start(data_root, teacher, prefect_url, "run-1", **JOB).end()

@@ -6,7 +6,7 @@ import pytest
 from simulated import SimulatedTeacher
 from still import Place, sums, wait_until
 
-pytestmark = [pytest.mark.line, pytest.mark.long]
+pytestmark = [pytest.mark.line, pytest.mark.slow]
 
 ROWS = 160
 CONCURRENCY = 8
