@@ -104,8 +104,17 @@ def api(place: Place) -> Iterator[Api]:
         try:
             yield Api(place.prefect_url)
         finally:
-            os.killpg(worker.pid, signal.SIGTERM)
-            worker.wait(timeout=60)
+            end_group(worker)
+
+
+def end_group(worker: "subprocess.Popen[bytes]") -> None:
+    """Prefect's worker waits at its end for what it looks at, on a busy machine for more than a minute."""
+    os.killpg(worker.pid, signal.SIGTERM)
+    try:
+        worker.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
 
 
 def recipe_of(place: Place, name: str, count: int, **fields: object) -> dict[str, Any]:

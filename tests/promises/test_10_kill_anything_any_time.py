@@ -44,7 +44,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, prefect_url: str) -> d
 
 def prepared(place: Place, referee: SimulatedTeacher) -> Place:
     place.write_teacher(referee.base_url, quota={"concurrency": CONCURRENCY})
-    place.write_recipe(sums(SAMPLES), batch_rows=150, student={"model": "tiny", "max_steps": 60})
+    place.write_recipe(sums(SAMPLES), batch_rows=150, student={"model": "tiny", "max_steps": 60, "eval_prompts": 10})
     return place
 
 
