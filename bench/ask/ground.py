@@ -14,6 +14,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from flows.settings import quiet_dependencies  # noqa: E402
 
 quiet_dependencies()
+# Ray ends idle processes above its CPUs after a second, and with them goes what they have spent: they are to stay.
+os.environ.update(RAY_kill_idle_workers_interval_ms="0")
 logging.disable(logging.WARNING)
 
 import ray  # noqa: E402
