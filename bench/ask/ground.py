@@ -19,8 +19,7 @@ os.environ.update(RAY_kill_idle_workers_interval_ms="0")
 logging.disable(logging.WARNING)
 
 import ray  # noqa: E402
-
-TICKS = os.sysconf("SC_CLK_TCK")
+from race.processes import Process, processes, tree  # noqa: E402
 
 
 def machine() -> str:
@@ -42,34 +41,11 @@ def local_ray() -> Iterator[None]:
         ray.shutdown()
 
 
-def ray_processes() -> dict[int, str]:
-    """This process and every Ray worker below it (workers and authorities), by what they are."""
-    mine, parents, names = os.getpid(), dict[int, int](), dict[int, str]()
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(path.name)] = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            names[int(path.name)] = (path / "cmdline").read_text(errors="replace").split("\0")[0]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-
-    def is_mine(pid: int) -> bool:
-        while pid > 1 and pid != mine:
-            pid = parents.get(pid, 0)
-        return pid == mine
-
-    found = {pid: name for pid, name in names.items() if name.startswith("ray::") and is_mine(pid)}
-    return {mine: "driver", **found}
-
-
-def cpu_s(pid: int) -> float:
-    """CPU seconds that a process has used so far; 0 for one that is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def ray_processes() -> list[Process]:
+    """This process and every Ray worker below it (workers and authorities)."""
+    return [one for one in tree(os.getpid(), processes()) if one.pid == os.getpid() or one.command.startswith("ray::")]
 
 
 def ray_cpu() -> float:
     """CPU seconds so far of all of `ray_processes`."""
-    return sum(cpu_s(pid) for pid in ray_processes())
+    return sum(one.own_s for one in ray_processes())

@@ -11,6 +11,7 @@ first fifth. Resident sets count pages that processes share in each of them.
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -71,11 +72,12 @@ async def asking_sizes(root: DataRoot, rows: int, batch_rows: int) -> tuple[Size
     parts: dict[int, str | None] = {}
 
     async def look(progress: Progress) -> None:
-        for pid, name in ray_processes().items():
+        for one in ray_processes():
+            name = "driver" if one.pid == os.getpid() else one.command
             part = next((part for part in PARTS if part in name), None)
-            parts[pid] = part or parts.get(pid)  # a worker between two batches is called idle
-            if (known := parts[pid]) and (size := resident(pid)):
-                sizes[f"{known} {pid}"].append((progress.counters.answered, size))
+            parts[one.pid] = part or parts.get(one.pid)  # a worker between two batches is called idle
+            if (known := parts[one.pid]) and (size := resident(one.pid)):
+                sizes[f"{known} {one.pid}"].append((progress.counters.answered, size))
 
     began = time.monotonic()
     with SimulatedTeacher(latency=0.1) as teacher:

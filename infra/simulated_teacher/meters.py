@@ -101,9 +101,9 @@ class Meter(ABC):
         if self.rates[-1][1] != self.fair:
             self.rates.append((now, self.fair))
 
+    @abstractmethod
     def resize(self, size: float) -> None:
         """A full bucket or a window now holds `size`."""
-        raise NotImplementedError
 
     def allowed(self, start: float, end: float) -> float:
         """Units that the rate allowed between two times; nothing before the meter was there."""

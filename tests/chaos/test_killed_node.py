@@ -1,6 +1,7 @@
 """A whole Ray node is killed, with its workers: one that sees the data root, and one with only a disk of its own."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asking_runs import Run
@@ -16,6 +17,19 @@ pytestmark = [pytest.mark.line, pytest.mark.timeout(600)]
 ROWS = 400
 CONCURRENCY = 16
 JOB = {"count": ROWS, "batch_rows": 100, "quota": {"concurrency": CONCURRENCY}, "ceiling": {"requests": 1000}}
+
+
+def check_only_what_was_in_flight_is_open(done: dict[str, Any], first: Account, received: int) -> None:
+    """After the run whose node was killed."""
+    assert done["answered"] + done["maybe_paid"] == ROWS and done["failed"] == done["not_asked"] == 0
+    assert first.answered >= received and 0 < first.maybe_paid <= CONCURRENCY, "what the node had in flight"
+
+
+def check_all_is_answered(again: dict[str, Any], first: Account, found: Account) -> None:
+    """After the same command once more."""
+    assert again["rows"] == again["answered"] == first.maybe_paid
+    assert found == Account(answered=ROWS, failed=0, maybe_paid=0, not_asked=0, twice=found.twice)
+    assert found.twice <= first.maybe_paid
 
 
 @pytest.mark.long
@@ -37,11 +51,8 @@ def test_a_killed_node_costs_what_it_had_in_flight_and_another_one_goes_on(
         again = Run.start(data_root, teacher, prefect_url, "run-2", **job).end(seconds=240)
         found = account_of(data_root, teacher, ROWS)
     print(f"killed after {received} answers: {first}, then {found}")
-    assert done["answered"] + done["maybe_paid"] == ROWS and done["failed"] == done["not_asked"] == 0
-    assert first.answered >= 80 and 0 < first.maybe_paid <= CONCURRENCY, "what the node had in flight"
-    assert again["rows"] == again["answered"] == first.maybe_paid
-    assert found == Account(answered=ROWS, failed=0, maybe_paid=0, not_asked=0, twice=found.twice)
-    assert found.twice <= first.maybe_paid
+    check_only_what_was_in_flight_is_open(done, first, 80)
+    check_all_is_answered(again, first, found)
 
 
 def hidden_node(nodes: Nodes, root: DataRoot) -> Node:
@@ -90,11 +101,8 @@ def test_a_node_that_is_killed_with_its_disk_costs_what_it_had_in_flight(
         again = Run.start(data_root, teacher, prefect_url, "run-2", **job).end(seconds=240)
         found = account_of(data_root, teacher, ROWS)
     print(f"killed after at least {told} answers: {first}, then {found}")
-    assert done["answered"] + done["maybe_paid"] == ROWS and done["failed"] == done["not_asked"] == 0
-    assert first.answered >= told and 0 < first.maybe_paid <= CONCURRENCY, "what the node had in flight"
-    assert again["rows"] == again["answered"] == first.maybe_paid
-    assert found == Account(answered=ROWS, failed=0, maybe_paid=0, not_asked=0, twice=found.twice)
-    assert found.twice <= first.maybe_paid
+    check_only_what_was_in_flight_is_open(done, first, told)
+    check_all_is_answered(again, first, found)
 
 
 @pytest.mark.long

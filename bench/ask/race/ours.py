@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import logging
 import os
 import sys
 import time
@@ -18,20 +17,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent / "peers")]
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE / "peers")]
 
-from racing import Delivered, done, read_job, read_rows, ready  # noqa: E402
+from ground import local_ray  # noqa: E402  sets the switches that others read when they are imported
 
-from flows.settings import quiet_dependencies  # noqa: E402
-
-quiet_dependencies()
-# Ray ends idle processes above its CPUs after a second: the warm-up's would be started again, which no long run does.
-os.environ.update(RAY_kill_idle_workers_interval_ms="0")
-
+# isort: split
 import orjson  # noqa: E402
 import ray  # noqa: E402
 from asking import batch_file, call_of, teacher_at  # noqa: E402
+from racing import Delivered, done, read_job, read_rows, ready  # noqa: E402
 
 from tasks.ask.batch import ask_all  # noqa: E402
 from tasks.ask.batch_files import BatchFile  # noqa: E402
@@ -120,12 +115,12 @@ def start_processes(job: dict[str, Any]) -> None:
 
 def main() -> None:
     job = read_job()
-    logging.disable(logging.WARNING)
     delivered = Delivered(job)
-    ray.init(
-        "local", num_cpus=2, include_dashboard=False, log_to_driver=False,
-        object_store_memory=2**27, logging_level=logging.ERROR, namespace="race",
-    )  # fmt: skip
+    with local_ray():
+        ask_and_tell(job, delivered)
+
+
+def ask_and_tell(job: dict[str, Any], delivered: Delivered) -> None:
     start_processes(job)
     warm, own = (DataRoot(Path(job["folder"]) / name).create() for name in ("warm", "race"))
     texts = [f"What is {number} + 1?" for number in range(900_001, 900_001 + job["workers"])]
@@ -134,7 +129,6 @@ def main() -> None:
     ready()
     race(own, job, delivered)
     done()
-    ray.shutdown()
 
 
 if __name__ == "__main__":
