@@ -135,7 +135,7 @@ def test_the_sliding_minute_finds_the_fullest_sixty_seconds() -> None:
     assert len(minute.slots) <= 6001
 
 
-@pytest.mark.parametrize(("arrives", "violations"), [(0.1, 0), (1.0, 1), (2.0, 0)])
+@pytest.mark.parametrize(("arrives", "violations"), [(0.7, 0), (0.8, 1), (2.0, 0)])
 def test_who_comes_back_before_retry_after_is_counted(arrives: float, violations: int) -> None:
     referee = Referee()
     body = b'{"model": "m", "messages": [{"role": "user", "content": "x"}]}'
