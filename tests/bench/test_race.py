@@ -226,6 +226,14 @@ def test_a_run_that_is_in_the_results_is_not_run_again(tmp_path: Path) -> None:
     assert race.already(results) == {("steady", "ours-1", 1)}
 
 
+def test_a_run_on_a_busy_machine_is_run_again_and_on_no_card(tmp_path: Path) -> None:
+    results = tmp_path / "race.jsonl"
+    results.write_text(json.dumps(line(machine_mean=0.51)) + "\n")
+    assert race.already(results) == set()
+    text = card.card([line(), line(repeat=2, machine_mean=0.51, used=0.1)])
+    assert "1 runs on a busier machine are left out" in text and "0.100" not in text
+
+
 @pytest.mark.parametrize("path", sorted(PEERS.glob("*.py")), ids=lambda path: path.name)
 def test_a_peers_driver_imports_nothing_of_ours(path: Path) -> None:
     tops = set()

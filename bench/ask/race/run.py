@@ -6,7 +6,8 @@
     python bench/ask/race/card.py .race/race.jsonl   # the score cards, as Markdown
 
 Every run has a referee of its own; all clients get the same rows, max_tokens and limits (conditions.py). A run is
-appended to the results when it ends; the same command again does what is missing. A client that takes more than twice
+appended to the results when it ends; the same command again does what is missing, and again what ran while the machine
+was more than half busy, which no card counts. A client that takes more than twice
 the time that its rows need, and 30 s, is killed and counted with what had reached it.
 """
 
@@ -257,8 +258,10 @@ def _line(run: Run, venvs: Path, ended: Ended, good: set[str], figures: dict[str
 
 
 def already(path: Path) -> set[tuple[str, str, int]]:
+    """What need not be done again: the runs of which the machine had half its CPU to spare."""
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    return {(line["scenario"], line["configuration"], line["repeat"]) for line in lines}
+    quiet = (line for line in lines if score.is_quiet(line))
+    return {(line["scenario"], line["configuration"], line["repeat"]) for line in quiet}
 
 
 def planned(options: argparse.Namespace) -> Iterator[Run]:

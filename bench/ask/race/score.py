@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 Page = Mapping[str, Any]
+BUSY = 0.5
+"""Of the machine's CPU in the mean of a run: above it, what is measured is the machine too."""
+
+
+def is_quiet(line: Page) -> bool:
+    """Whether the machine had CPU to spare in the run that this line of the results tells of."""
+    return bool(line["machine_mean"] <= BUSY)
 
 
 def span(whole: Page, warm_up_s: float, seconds: float) -> tuple[float, float] | None:
