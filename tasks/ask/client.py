@@ -1,9 +1,10 @@
-"""The HTTP client of a worker: httpx over aiohttp's pool, and what its errors say about whether a request
-was sent."""
+"""How a worker reaches a teacher: httpx's requests over aiohttp's pool, and what its errors say about whether a
+request was sent."""
 
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
@@ -14,6 +15,9 @@ from tasks.ask.call import TeacherCall
 KEEPALIVE_S = 4.0
 """Idle connections are closed before the server does it (uvicorn, and with it vLLM and SGLang: 5 s): a
 request sent into a closing connection might have been paid."""
+
+USER_AGENT = "stillhouse"
+LOCAL = ("127.0.0.1", "::1", "localhost")
 
 _UNSENT = (
     aiohttp.ClientConnectorError,
@@ -35,23 +39,36 @@ class Lost:
     error: str
 
 
-def http_client(call: TeacherCall) -> httpx.AsyncClient:
-    """httpx over aiohttp's pool, without a limit of its own: slots are the limit.
+def transport_to(call: TeacherCall) -> httpx.AsyncBaseTransport:
+    """httpx's transport over aiohttp's pool, without a limit of its own: slots are the limit.
 
     httpx's own pool reached 35 requests/s of an ideal 204 at 512 in flight; over aiohttp it reached 200.
     """
-    transport = AiohttpTransport(client=_session)
+    transport: httpx.AsyncBaseTransport = AiohttpTransport(client=_session, proxy=_proxy(call.url))
+    return transport
+
+
+def http_client(call: TeacherCall) -> httpx.AsyncClient:
+    """httpx's client over the same transport, for what is not asked by the thousand."""
     timeout = httpx.Timeout(call.request_timeout_s, connect=call.connect_timeout_s)
-    # A proxy from the environment must not stand between a worker and a server on its own machine.
-    local = urlsplit(call.url).hostname in ("127.0.0.1", "::1", "localhost")
     return httpx.AsyncClient(
-        transport=transport, timeout=timeout, trust_env=not local, headers={"user-agent": "stillhouse"}
+        transport=transport_to(call), timeout=timeout, trust_env=False, headers={"user-agent": USER_AGENT}
     )
 
 
 def _session() -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=httpx.create_ssl_context())
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
+def _proxy(url: str) -> httpx.Proxy | None:
+    """The proxy that the system's settings (HTTPS_PROXY, NO_PROXY) name for a server, looked up once; none for one on
+    this machine."""
+    parts = urlsplit(url)
+    if parts.hostname is None or parts.hostname in LOCAL or proxy_bypass(parts.hostname):
+        return None
+    found = getproxies().get(parts.scheme)
+    return httpx.Proxy(found) if found else None
 
 
 def what_was_lost(trouble: BaseException) -> Lost:

@@ -5,7 +5,7 @@ A row moves from waiting to funded (its worst case is reserved) to ready (the po
 then sent as soon as a slot is free.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -28,6 +28,9 @@ STALE_S = SILENT_S
 then."""
 AHEAD = 256
 """Rows funded ahead of their turn; at 0.2 s an exchange it allows over 1,000 requests/s a worker."""
+SPEND_S = 0.5
+"""Between two words with the authority over the budgets, where nothing waits for money: what has been spent is told
+that late, and until then counts at its worst."""
 LEAD_S = 0.15
 """Before its time a row is taken, so that its intent is durable by then; an fsync takes up to 50 ms on a busy disk."""
 PATIENT = 3
@@ -85,7 +88,7 @@ class Lease:
         self.is_urgent = False
         """The pool should hear at once of what has come up."""
         self.stop: Stop | None = None
-        self.counters = Counters()
+        self._counted: dict[str, float] = defaultdict(int)
         self.reserved = self.released = self.spent = Amount()
         self._slots = 0
         self._heard_at = self._hold_until = self._own_hold_until = float("-inf")
@@ -96,7 +99,6 @@ class Lease:
         """When the request was sent whose response told the limits."""
         self._limit_seen: dict[MeterName, float] = {}
         self._news = _News()
-        self._spend_told: tuple[Amount, Amount] = (Amount(), Amount())
         self._spend_heard_at = float("-inf")
 
     @property
@@ -176,6 +178,11 @@ class Lease:
             wait = max(failure.retry_after_s or 0.0, EXCHANGE_S[1])
             self._own_hold_until = max(self._own_hold_until, now + wait)
 
+    def count(self, **more: float) -> None:
+        """Fields of `Counters` that have grown by so much."""
+        for name, grown in more.items():
+            self._counted[name] += grown
+
     def uncharge(self, permit: Permit) -> None:
         """A request never reached the teacher, so the rate was not used."""
         self._news.back = self._news.back.plus(permit.charged)
@@ -228,12 +235,11 @@ class Lease:
         self._funded.extendleft(reversed(late))
 
     async def _fund(self) -> list[Row]:
+        if self._is_funded():
+            return []
         room = max(0, AHEAD - len(self._funded) - len(self._ready)) if self.stop is None else 0
         self._reserving = rows = [self.waiting.popleft() for _ in range(min(room, len(self.waiting)))]
         told = (self.released, self.spent)
-        has_news = bool(rows) or told != self._spend_told
-        if not has_news and self._clock() - self._spend_heard_at < STALE_S / 2:  # a lost authority must be noticed
-            return []
         report = SpendReport(
             self._worker,
             self._run_id,
@@ -248,7 +254,7 @@ class Lease:
             self.waiting.extendleft(reversed(rows))
             self._reserving = []
             raise
-        self._spend_told, self._spend_heard_at, self._reserving = told, self._clock(), []
+        self._spend_heard_at, self._reserving = self._clock(), []
         self.reserved = sum((row.worst for row in rows[: reserve.requests]), self.reserved)
         self._funded.extend(rows[: reserve.requests])
         rest = rows[reserve.requests :]
@@ -256,6 +262,12 @@ class Lease:
             self.waiting.extendleft(reversed(rest))
             return []
         return self._drop(rest, reserve.left)
+
+    def _is_funded(self) -> bool:
+        """Whether the authority over the budgets need not be asked yet: half of what may be funded ahead is, or nothing
+        waits for money; and it has been heard of late, so that one that is lost is noticed and spending told."""
+        is_enough = not self.waiting or len(self._funded) + len(self._ready) > AHEAD // 2
+        return is_enough and self._clock() - self._spend_heard_at < SPEND_S
 
     def _drop(self, rest: Iterable[Row], left: Amount) -> list[Row]:
         """Give up the rows that will never fit into what is left; smaller ones stay in line."""
@@ -306,7 +318,7 @@ class Lease:
             failures=tuple(replace(failure, age_s=failure.age_s + now - noted) for failure, noted in news.failures),
             limits=news.limits,
             slowest_s=news.slowest_s,
-            counters=replace(self.counters, in_flight=0 if leaving else self.in_flight),
+            counters=Counters(**self._counted, in_flight=0 if leaving else self.in_flight),  # type: ignore[arg-type]
             leaving=leaving,
         )
 

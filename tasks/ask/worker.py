@@ -21,8 +21,8 @@ import httpx
 
 from tasks.ask.authority import exchange_with
 from tasks.ask.call import TeacherCall, WorkerDone
-from tasks.ask.client import TROUBLE, Lost, http_client, what_was_lost
-from tasks.ask.exchange import Counters, Failure, Stop
+from tasks.ask.client import TROUBLE, Lost, transport_to, what_was_lost
+from tasks.ask.exchange import Failure, Stop
 from tasks.ask.journal import SUFFIX, Journal, blotted, microseconds, redacted
 from tasks.ask.keeping import Actors
 from tasks.ask.lease import EXCHANGE_S, AuthorityLost, Lease, Permit
@@ -75,7 +75,7 @@ async def _ask_file(
     place: Place,
 ) -> WorkerDone:
     rows = read_rows(await place.batch(path), call, skip)
-    return await ask_batch_rows(rows, Path(path).stem, call, segment_id, quota, spend, http_client(call), place)
+    return await ask_batch_rows(rows, Path(path).stem, call, segment_id, quota, spend, transport_to(call), place)
 
 
 async def ask_batch_rows(
@@ -85,7 +85,7 @@ async def ask_batch_rows(
     segment_id: str,
     quota: Exchange,
     spend: Exchange,
-    client: httpx.AsyncClient,
+    transport: httpx.AsyncBaseTransport,
     place: Place | None = None,
 ) -> WorkerDone:
     """Journal, ask, and convert one batch; in the data root of this node if no other place is given."""
@@ -94,9 +94,9 @@ async def ask_batch_rows(
     journal = await place.journal(call.data_root.journal / call.dataset / f"{segment_id}{SUFFIX}", header)
     exchanges, account = (_bounded(quota), _bounded(spend)), call.teacher.account
     lease = Lease(segment_id, call.run_id, call.label, *exchanges, time.monotonic, call.charging, account)
-    asking = Asking(call, journal, lease, client, random.Random(segment_id))
+    asking = Asking(call, journal, lease, transport, random.Random(segment_id))
     try:
-        async with client:
+        async with transport:
             await asking.run(rows)
     finally:
         await journal.close()
@@ -122,12 +122,12 @@ class Asking:
     """The event loop's work on one batch."""
 
     def __init__(
-        self, call: TeacherCall, journal: Journal, lease: Lease, client: httpx.AsyncClient, rng: random.Random
+        self, call: TeacherCall, journal: Journal, lease: Lease, transport: httpx.AsyncBaseTransport, rng: random.Random
     ) -> None:
         self.call, self.journal, self.lease = call, journal, lease
         self.over_budget = 0
         self.lost_authority = False
-        self._client, self._rng = client, rng
+        self._transport, self._rng = transport, rng
         self._segment_id = journal.path.stem
         self._numbers = 0
         self._requests: set[asyncio.Task[None]] = set()
@@ -201,7 +201,7 @@ class Asking:
             else:
                 heard_at = time.monotonic()
                 self.over_budget += len(over_budget)
-                self._count(not_asked=len(over_budget))
+                self.lease.count(not_asked=len(over_budget))
             self._wake.set()
             if self.lost_authority:
                 return
@@ -231,14 +231,14 @@ class Asking:
             self.lease.give_back(permit)
             return
         began = time.monotonic()
-        self._count(sent=1)
+        self.lease.count(sent=1)
         try:
-            response = await post(self._client, self.call, row.request_key, row.body)
+            response = await post(self._transport, self.call, row.request_key, row.body)
         except TROUBLE as trouble:
             await self._note_lost(permit, number, what_was_lost(trouble), time.monotonic() - began)
             return
         except asyncio.CancelledError:  # the drain is over: the intent alone says that it may have been paid
-            self._count(maybe_paid=1)
+            self.lease.count(maybe_paid=1)
             self.lease.finish(permit, row.worst)
             raise
         await self._note_response(permit, number, response, time.monotonic() - began)
@@ -270,9 +270,9 @@ class Asking:
         if longer is not None:
             self.lease.waiting.appendleft(longer)
         elif reply.interrupted:
-            self._count(maybe_paid=1)
+            self.lease.count(maybe_paid=1)
         elif not tried_again(reply.outcome, row.tries + 1, self.lease.storm):
-            self._count(failed=0 if RULES[reply.outcome].answer else 1)
+            self.lease.count(failed=0 if RULES[reply.outcome].answer else 1)
         elif RULES[reply.outcome].wait == "hold":
             self.lease.waiting.appendleft(row)
         else:
@@ -292,7 +292,7 @@ class Asking:
         await self.journal.append("lost" if lost.sent else "unsent", fields)
         self.lease.note_failure(Failure(lost.outcome, age_s, lost.sent, error=lost.error))
         if lost.sent:
-            self._count(maybe_paid=1)
+            self.lease.count(maybe_paid=1)
             self.lease.finish(permit, row.worst)
         else:
             self.lease.uncharge(permit)
@@ -323,7 +323,7 @@ class Asking:
 
     def _count_reply(self, reply: Reply, is_last: bool) -> None:
         usage = reply.usage
-        self._count(
+        self.lease.count(
             answered=1 if is_last and RULES[reply.outcome].answer else 0,
             rate_limited=1 if reply.outcome == "rate_limited" else 0,
             overloaded=1 if reply.outcome == "overloaded" else 0,
@@ -331,9 +331,6 @@ class Asking:
             completion_tokens=usage.completion if usage else 0,
             usd=(usage.cost_usd(self.call.rates) or 0.0) if usage else 0.0,
         )
-
-    def _count(self, **more: float) -> None:
-        self.lease.counters += Counters(**more)  # type: ignore[arg-type]
 
 
 def _bounded(exchange: Exchange) -> Exchange:

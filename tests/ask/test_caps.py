@@ -13,7 +13,7 @@ from simulated import SimulatedTeacher
 
 from flows.recipe import parse_recipe
 from tasks.ask.call import WorkerDone
-from tasks.ask.client import http_client
+from tasks.ask.client import transport_to
 from tasks.ask.continuing import Prefix, can_continue, continued_body, joined, whole_body
 from tasks.ask.lengths import FEWEST, Lengths, expected_charge, ladder, measured_cap
 from tasks.ask.measured import CapBook, reserves
@@ -109,7 +109,7 @@ def asked(
     cap: int = MOST,
     most: int = MOST,
     ceiling: Ceiling | None = None,
-    client: httpx.AsyncClient | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
     caps: Mapping[str, int] | None = None,
     **entry: Any,
 ) -> tuple[WorkerDone, Segment]:
@@ -123,7 +123,7 @@ def asked(
     async def go() -> WorkerDone:
         ready = read_rows(batch.path, call, frozenset())
         return await ask_batch_rows(
-            ready, batch.name, call, f"seg-{root.path.name}", *authorities.exchanges, client or http_client(call)
+            ready, batch.name, call, f"seg-{root.path.name}", *authorities.exchanges, transport or transport_to(call)
         )
 
     done = run_loop(go())
@@ -173,19 +173,19 @@ def test_with_the_recipes_cap_in_every_row_nothing_below_it_is_sent(
     data_root: DataRoot, teacher: SimulatedTeacher
 ) -> None:
     sent: list[int] = []
-    done, _ = asked(data_root, teacher.base_url, 60, cap=400, most=400, client=noting(sent))
+    done, _ = asked(data_root, teacher.base_url, 60, cap=400, most=400, transport=noting(sent))
     assert sent == [400] * 60  # cut off or not: the recipe's cap is the last word
     assert set(done.states.values()) == {"paid"} and len(done.states) == 60
 
 
-def noting(sent: list[int], answer: Callable[[int], httpx.Response] | None = None) -> httpx.AsyncClient:
-    """A client that notes each request's max_tokens; every second answer is cut off, unless said otherwise."""
+def noting(sent: list[int], answer: Callable[[int], httpx.Response] | None = None) -> httpx.MockTransport:
+    """A teacher that notes each request's max_tokens; every second answer is cut off, unless said otherwise."""
 
     async def handle(request: httpx.Request) -> httpx.Response:
         sent.append(orjson.loads(request.content)["max_tokens"])
         return answer(len(sent)) if answer else said("stop" if len(sent) % 2 else "length")
 
-    return httpx.AsyncClient(transport=httpx.MockTransport(handle))
+    return httpx.MockTransport(handle)
 
 
 def said(finish: str, text: str = "4", tokens: int = 100) -> httpx.Response:
@@ -196,15 +196,15 @@ def said(finish: str, text: str = "4", tokens: int = 100) -> httpx.Response:
 
 def test_a_cap_measured_since_the_plan_replaces_the_plans(data_root: DataRoot) -> None:
     sent: list[int] = []
-    client = noting(sent, lambda _: said("stop"))
-    asked(data_root, "http://127.0.0.1:9/v1", 3, cap=2048, most=2048, client=client, caps={"c": 320})
+    transport = noting(sent, lambda _: said("stop"))
+    asked(data_root, "http://127.0.0.1:9/v1", 3, cap=2048, most=2048, transport=transport, caps={"c": 320})
     assert sent == [320] * 3
 
 
 def test_each_cut_doubles_the_cap_until_the_recipes(data_root: DataRoot) -> None:
     sent: list[int] = []
-    client = noting(sent, lambda _: said("length"))
-    done, segment = asked(data_root, "http://127.0.0.1:9/v1", 1, cap=256, most=900, client=client)
+    transport = noting(sent, lambda _: said("length"))
+    done, segment = asked(data_root, "http://127.0.0.1:9/v1", 1, cap=256, most=900, transport=transport)
     assert sent == [256, 512, 900]
     assert list(done.states.values()) == ["paid"]  # at the recipe's cap, a truncated answer is an answer
     assert [attempt["max_tokens"] for attempt in segment.attempts] == [256, 512, 900]
@@ -213,9 +213,11 @@ def test_each_cut_doubles_the_cap_until_the_recipes(data_root: DataRoot) -> None
 
 def test_each_request_for_more_is_reserved_at_its_own_worst(data_root: DataRoot) -> None:
     sent: list[int] = []
-    client = noting(sent, lambda _: said("length"))
+    transport = noting(sent, lambda _: said("length"))
     ceiling = Ceiling(tokens=700)  # 160 for the prompt and 256 fit
-    done, segment = asked(data_root, "http://127.0.0.1:9/v1", 1, cap=256, most=900, client=client, ceiling=ceiling)
+    done, segment = asked(
+        data_root, "http://127.0.0.1:9/v1", 1, cap=256, most=900, transport=transport, ceiling=ceiling
+    )
     assert sent == [256]  # 105 tokens are spent, and 160 + 512 do not fit into what is left
     assert done.over_budget == 1
     assert dict(done.states) == {}  # the beginning of an answer is none: the sample counts as not asked
@@ -253,8 +255,8 @@ def test_an_answer_counts_once_with_its_longest_draw_and_what_was_cut_off_as_at_
     data_root: DataRoot,
 ) -> None:
     replies = {1: said("length", tokens=256), 2: said("stop", tokens=90), 3: said("stop", tokens=70)}
-    client = noting([], lambda number: replies[number])
-    _, segment = asked(data_root, "http://127.0.0.1:9/v1", 1, cap=256, most=900, client=client)
+    transport = noting([], lambda number: replies[number])
+    _, segment = asked(data_root, "http://127.0.0.1:9/v1", 1, cap=256, most=900, transport=transport)
     assert segment.lengths["c"] == Lengths(ended={}, cut={256: 1})
 
 

@@ -15,7 +15,7 @@ from simulated import SimulatedTeacher
 
 from flows.summary import read_drawn_again
 from tasks.ask.adopt import commit
-from tasks.ask.client import http_client
+from tasks.ask.client import transport_to
 from tasks.ask.lengths import ladder
 from tasks.ask.plan import AskPlan, plan_asking
 from tasks.ask.prompts import PromptSource
@@ -66,7 +66,7 @@ class Line:
         for batch in plan.batches:
             authorities, segment_id = LocalAuthorities(call, ceiling or Ceiling()), uuid4().hex
             rows = read_rows(batch.path, call, frozenset())
-            work = ask_batch_rows(rows, batch.name, call, segment_id, *authorities.exchanges, http_client(call))
+            work = ask_batch_rows(rows, batch.name, call, segment_id, *authorities.exchanges, transport_to(call))
             done = run_loop(work)
             commit(self.root, segment_id, done.files, NOW)
             done.segment.unlink()

@@ -181,12 +181,12 @@ def work(root: DataRoot, keeper: Near, count: int, teacher: Mocked) -> WorkerDon
     """One worker on a node that sees nothing of the data root but through its keeper."""
     batch = batch_file(root.scratch("run-1"), "sums-0000", rows_of(count))
     call = call_of(root, teacher_at("http://mock/v1", concurrency=8), drain_s=0.3)
-    authorities, client = LocalAuthorities(call), httpx.AsyncClient(transport=httpx.MockTransport(teacher))
+    authorities, transport = LocalAuthorities(call), httpx.MockTransport(teacher)
 
     async def go() -> WorkerDone:
         place = AtKeeper(keeper)
         rows = read_rows(await place.batch(batch.path), call, frozenset())
-        return await ask_batch_rows(rows, "sums-0000", call, NAME, *authorities.exchanges, client, place)
+        return await ask_batch_rows(rows, "sums-0000", call, NAME, *authorities.exchanges, transport, place)
 
     return run_loop(go())
 

@@ -13,7 +13,7 @@ from simulated import SimulatedTeacher
 
 from tasks.ask.adopt import commit
 from tasks.ask.call import WorkerDone
-from tasks.ask.client import http_client
+from tasks.ask.client import transport_to
 from tasks.ask.outcomes import asked_again
 from tasks.ask.plan import plan_asking
 from tasks.ask.prompts import PromptSource
@@ -53,7 +53,7 @@ def ask(
     async def go() -> WorkerDone:
         read = read_rows(batch.path, call, frozenset())
         quota, spend = authorities.exchanges
-        return await ask_batch_rows(read, batch.name, call, segment_id, quota, spend, http_client(call))
+        return await ask_batch_rows(read, batch.name, call, segment_id, quota, spend, transport_to(call))
 
     done = run_loop(go())
     segment = read_segment(done.segment)
@@ -127,7 +127,7 @@ def test_a_worker_that_is_stopped_keeps_what_had_come_in(data_root: DataRoot, te
     async def go() -> WorkerDone:
         quota, spend = authorities.exchanges
         asyncio.get_running_loop().call_later(2.0, authorities.pool.stop_run, "run-1", "asked to stop")
-        return await ask_batch_rows(rows, "sums", call, "seg-1", quota, spend, http_client(call))
+        return await ask_batch_rows(rows, "sums", call, "seg-1", quota, spend, transport_to(call))
 
     done = run_loop(go())
     segment = read_segment(done.segment)

@@ -12,7 +12,7 @@ from asking import LocalAuthorities, batch_file, call_of, rows_of, teacher_at
 from simulated import SimulatedTeacher
 
 from tasks.ask.call import TeacherCall, WorkerDone
-from tasks.ask.client import http_client
+from tasks.ask.client import transport_to
 from tasks.ask.exchange import Limits
 from tasks.ask.journal import read_frames
 from tasks.ask.lease import AuthorityLost
@@ -30,14 +30,14 @@ def work(
     call: TeacherCall,
     authorities: LocalAuthorities,
     count: int,
-    client: httpx.AsyncClient | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
 ) -> tuple[WorkerDone, Segment]:
     batch = batch_file(root.scratch("run-1"), "sums-0000", rows_of(count))
     rows = read_rows(batch.path, call, frozenset())
 
     async def go() -> WorkerDone:
         return await ask_batch_rows(
-            rows, batch.name, call, "seg-1", authorities.quota, authorities.spend, client or http_client(call)
+            rows, batch.name, call, "seg-1", authorities.quota, authorities.spend, transport or transport_to(call)
         )
 
     done = run_loop(go())
@@ -51,8 +51,8 @@ def ask(root: DataRoot, teacher: SimulatedTeacher, count: int = 40, **more: Any)
     return work(root, call, LocalAuthorities(call), count)
 
 
-def mocked(handler: Handler) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.MockTransport(handler))
+def mocked(handler: Handler) -> httpx.MockTransport:
+    return httpx.MockTransport(handler)
 
 
 def answered(request: httpx.Request) -> httpx.Response:
