@@ -23,8 +23,8 @@ tried as (
     select
         a.request_key, a.attempt_id, a.dataset as asked_by, a.state, a.outcome, a.terms_sha256, a.error, a.sent_at,
         t.trace_id, t.outcome as trace_outcome, t.max_tokens as cap, t.received_at
-    from store.ledger_parquet as a
-    left join store.traces_parquet as t using (attempt_id)
+    from store.current_attempt as a
+    left join store.current_trace as t using (attempt_id)
 ),
 matched as (
     select
