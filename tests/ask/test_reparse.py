@@ -1,106 +1,29 @@
 """Stored responses are read again by a later parser: what is otherwise is committed once, and no bill moves."""
 
-import json
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow.parquet as pq
 import pytest
-from asking import call_of, spent_so_far, teacher_at
-from small_segment import PRICE, answer, received
+from asking import spent_so_far
+from small_segment import answer
+from stored_answers import LATER, NOW, ODD, SECOND, SORRY, THOUGHT, UNCOUNTED, Line, later
 
-from tasks.ask.adopt import adopt_journals
-from tasks.ask.journal import MAGIC, encode
-from tasks.ask.plan import AskPlan, plan_asking
-from tasks.ask.prompts import PromptSource
 from tasks.ask.reparse import reparse
 from tasks.ask.reply import PARSER, Reply, read_reply
 from tasks.ask.rereading import PRESENT, Parser
-from tasks.ask.sampling import Ask, Sampling
-from tasks.ask.segment import SegmentHeader
-from tasks.right.gate import Admission
-from warehouse.catalog import connect, publish, snapshot
+from warehouse.catalog import snapshot, transaction
 from warehouse.errors import BadInput, Busy, RunFailed
 from warehouse.layout import DataRoot
 from warehouse.locks import hold
-
-NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-LATER = NOW + timedelta(days=1)
-AT = 1_795_000_000_000_000
-THOUGHT = {"model": "m", "choices": [{"message": {"content": "4", "musing": "2+2 = 4"}, "finish_reason": "stop"}],
-           "usage": {"prompt_tokens": 100, "completion_tokens": 20}}  # fmt: skip
-"""An answer whose reasoning is in a field that no parser knew of when it came."""
-ODD = {"model": "m", "result": "4", "usage": {"prompt_tokens": 100, "completion_tokens": 20}}
-"""An answer in a form that no parser knew of."""
-SORRY = answer("I cannot help with that.")
-UNCOUNTED = {**answer("nine", usage=False), "tokens": [100, 20]}
-
-
-def later(status: int, headers: Mapping[str, str], body: bytes, *more: Any) -> Reply:
-    """A later parser: it knows another field for the reasoning, another form of answer, refusals by their words, and
-    where one server counts tokens."""
-    document = orjson.loads(body)
-    if "result" in document:
-        document["choices"] = [{"message": {"content": document["result"]}, "finish_reason": "stop"}]
-    for choice in document.get("choices", []):
-        choice["message"]["reasoning"] = choice["message"].pop("musing", None)
-    if "tokens" in document:
-        document["usage"] = dict(zip(("prompt_tokens", "completion_tokens"), document["tokens"], strict=True))
-    reply = read_reply(status, headers, orjson.dumps(document), *more)
-    return replace(reply, outcome="refused") if reply.answer.startswith("I cannot") else reply
-
-
-SECOND = Parser(PARSER + 1, later)
-
-
-class Line:
-    """A plan over a file of questions, and its answers as a worker's journal brought them."""
-
-    def __init__(self, root: DataRoot, folder: Path) -> None:
-        self.root, self.folder = root, folder
-        self.teacher = teacher_at("http://127.0.0.1:9/v1", PRICE)
-
-    def plan(self, dataset: str = "sums", count: int = 6) -> AskPlan:
-        rows = [{"prompt": f"What is {number} + {number}?"} for number in range(count)]
-        (self.folder / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        return plan_asking.fn(
-            root=self.root, run_id="run-1", dataset=dataset, recipe_sha256="r",
-            source=PromptSource(source="p.jsonl", license="MIT"), folder=self.folder, ask=Ask(),
-            sampling=Sampling(max_tokens=256), samples_per_prompt=1, shares={"simulated": 1.0},
-            admissions=[Admission(self.teacher, "d")], batch_rows=1000, now=NOW,
-        )  # fmt: skip
-
-    def answer(self, *bodies: Any, segment_id: str = "seg-1") -> None:
-        """Answer the plan's samples in order, by a segment that is then taken up."""
-        rows = [row for batch in self.plan().batches for row in pq.read_table(batch.path).to_pylist()]
-        header = SegmentHeader.of(call_of(self.root, self.teacher), "sums-0001", segment_id)
-        frames = [encode("segment", vars(header))]
-        for number, (row, body) in enumerate(zip(rows, bodies, strict=False)):
-            asked = {name: row[name] for name in ("request_key", "prompt_id", "sample_index", "max_tokens")}
-            more = {"n": number, "worst_tokens": 400, "worst_cost_usd": 0.003, "at": AT + number}
-            frames += [encode("sent", {**asked, **more}), received(number, 200, body)]
-        path = self.root.journal / "sums" / f"{segment_id}.journal"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(MAGIC + b"".join(frames))
-        adopt_journals.fn(self.root, NOW, None, 0.0)
-        publish(self.root)
-
-    def read(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(connect(self.root)) as warehouse:
-            return warehouse.execute(sql).fetchall()
-
-    def files(self) -> dict[str, bytes]:
-        """Everything in the data root."""
-        return {str(path): path.read_bytes() for path in sorted(self.root.path.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture
@@ -288,3 +211,74 @@ def test_killed_half_way_it_has_changed_nothing_and_the_next_one_does_all(line: 
         line.root.path / path for (path,) in line.read("select path from store.file where path like '%/reading-%'")
     }
     assert listed == set(line.root.path.glob("*/sums/reading-*"))
+
+
+def test_a_continuation_is_joined_to_the_beginning_that_was_sent_however_that_is_read_since(
+    data_root: DataRoot, tmp_path: Path
+) -> None:
+    line = Line(data_root, tmp_path)
+    line.answer(answer("first", finish="length"))
+    (begun,) = line.read("select attempt_id, reasoning, content, completion_tokens, cost_usd from traces")
+    names = ("attempt_id", "reasoning", "content", "tokens", "cost_usd")
+    prefix = {**dict(zip(names, begun, strict=True)), "is_field": True, "reasoning_tokens": None}
+    rest = {"choices": [{"message": {"content": " and second"}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 120, "completion_tokens": 5}}  # fmt: skip
+    line.answer(rest, segment_id="seg-2", prefix=prefix)
+    whole = (
+        "select reasoning, answer, completion_tokens, reading from traces where continues is not null and is_current"
+    )
+    assert line.read(whole) == [("2+2 = 4", "first and second", 25, 0)]
+    assert reparse(line.root, "sums", LATER).tally.changed == 0
+
+    def shout(*given: Any) -> Reply:
+        reply = read_reply(*given)
+        return replace(reply, answer=reply.answer.upper(), content=reply.content.upper(), finish_reason=None)
+
+    assert reparse(line.root, "sums", LATER, parser=Parser(PARSER + 1, shout)).tally.changed == 2
+    again = reparse(line.root, "sums", LATER + timedelta(days=1), parser=Parser(PARSER + 2, read_reply))
+    assert (again.tally.changed, again.tally.cut_off) == (2, 0)
+    assert line.read(whole) == [("2+2 = 4", "first and second", 25, 2)]
+
+
+def test_a_continuation_without_its_beginning_is_left_as_it_is(data_root: DataRoot, tmp_path: Path) -> None:
+    line = Line(data_root, tmp_path)
+    prefix = {"attempt_id": "gone", "reasoning": "", "content": "first", "tokens": 3, "is_field": False}
+    line.answer(answer(), prefix=prefix)
+    tally = reparse(line.root, "sums", LATER, parser=SECOND).tally
+    assert (tally.responses, tally.cut_off, tally.changed) == (0, 1, 0)
+
+
+def without(root: DataRoot, *columns: str) -> None:
+    """Make every part one of before these columns."""
+    for path in (*root.parts("ledger").rglob("*.parquet"), *root.parts("traces").rglob("*.parquet")):
+        table = pq.read_table(path)
+        path.chmod(0o644)
+        pq.write_table(table.drop_columns([name for name in columns if name in table.column_names]), path)
+
+
+def test_parts_of_before_parsers_had_versions_are_read_as_their_provider_s(data_root: DataRoot, tmp_path: Path) -> None:
+    line = Line(data_root, tmp_path, provider="azure")
+    line.answer({"error": {"code": "content_filter", "message": "filtered"}}, status=400)
+    assert line.read("select outcome, provider, parser from attempts") == [("refused", "azure", PARSER)]
+    without(data_root, "provider", "parser", "reading")
+    entry = {"teacher": "simulated", "model": "m", "route": "simulated", "simulated": True, "seen_at": NOW,
+             "entry": line.teacher.model_dump_json()}  # fmt: skip
+    with transaction(data_root, NOW, publish="now") as store:
+        store.execute("update store.file set layout = 2")
+        store.insert("teacher", [entry])
+    assert line.read("select a.provider, a.parser, t.parser, t.reading, t.is_current from attempts a, traces t") == [
+        (None, 1, 1, 0, True)
+    ]
+    assert reparse(line.root, "sums", LATER).tally.changed == 0
+    assert reparse(line.root, "sums", LATER, parser=SECOND).tally.later == 0
+
+
+def test_a_broken_stream_stays_what_it_was_and_its_beginning_is_read_again(data_root: DataRoot, tmp_path: Path) -> None:
+    line = Line(data_root, tmp_path)
+    line.answer(answer())
+    silent = Parser(PARSER, lambda *given: replace(read_reply(*given), outcome="timeout", finish_reason="interrupted"))
+    reparse(line.root, "sums", LATER, parser=silent)
+    assert line.read("select maybe_paid, answered from funnel") == [(1, 0)]
+    assert line.read("select sum(requests), sum(paid), sum(maybe_paid) from spend") == [(1, 1, 0)]
+    assert reparse(line.root, "sums", LATER).tally.gained == 1
+    assert line.read("select maybe_paid, answered from funnel") == [(0, 1)]

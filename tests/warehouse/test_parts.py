@@ -127,7 +127,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from warehouse.errors import RunFailed
 from warehouse.layout import DataRoot
-from warehouse.parts import ONE_TEACHER_KINDS, write_part
+from warehouse.parts import write_part
 rows = pq.read_table(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
