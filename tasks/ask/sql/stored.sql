@@ -2,8 +2,8 @@
 --   now_state, now_outcome, now_parser: as it is read now
 --   trace: what its trace says, texts as their MD5; null without one
 --   beginning: what the request went on with, as that was read when the request was sent; null for most
--- Parameters: $dataset (that asked), $teacher, $terms.
-with responses as (
+-- Parameters: $dataset (that asked), $teacher, $terms. Joins hold what stands on their right: nothing with texts stands there.
+with responses as not materialized (  -- read twice, since what is materialised is held with its bodies
     select *
     from store.ledger_parquet
     where dataset = $dataset and teacher = $teacher and terms_sha256 = $terms
@@ -33,8 +33,9 @@ beginnings as (
             },
             coalesce(t.reading, 0)
         ) as beginning
-    from responses as a
-    join store.traces_parquet as t on t.attempt_id = a.continues
+    from store.traces_parquet as t
+    join (select attempt_id, continues, sent_at from responses where continues is not null) as a
+        on a.continues = t.attempt_id
     left join store.readings_parquet as r on r.attempt_id = t.attempt_id and r.reading = t.reading
     where r.attempt_id is null or r.read_at <= a.sent_at
     group by a.attempt_id

@@ -1,4 +1,4 @@
--- What the current plan of each dataset wants, and how far each sample is.
+-- What the current plan of each dataset wants, and how far each sample is, as its responses are read now.
 --
 -- Only attempts under the terms that the gate last allowed for the planned teacher count (any terms, where the gate
 -- never ruled): what was answered under other terms has to be asked again. An answer is a paid attempt with a trace that
