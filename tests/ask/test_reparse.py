@@ -282,3 +282,12 @@ def test_a_broken_stream_stays_what_it_was_and_its_beginning_is_read_again(data_
     assert line.read("select sum(requests), sum(paid), sum(maybe_paid) from spend") == [(1, 1, 0)]
     assert reparse(line.root, "sums", LATER).tally.gained == 1
     assert line.read("select maybe_paid, answered from funnel") == [(0, 1)]
+
+
+def test_a_dataset_that_reuses_an_answer_sees_it_as_it_is_read_now_and_is_named(line: Line) -> None:
+    assert line.plan("echo").reused == 4
+    done = reparse(line.root, "sums", LATER, parser=SECOND)
+    assert done.unjudged == {"echo": 5, "sums": 5}  # nothing was ever judged here
+    assert line.plan("echo").reused == 5
+    with pytest.raises(BadInput, match="no run has asked for dataset 'echo': known are sums"):
+        reparse(line.root, "echo", LATER)
