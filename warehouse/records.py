@@ -107,6 +107,29 @@ ATTEMPTS = _schema(  # the ledger: one row an HTTP request
         ("prompt_class", pa.string()),  # requests worded alike, whose answers' lengths are looked at together
         ("resampled", pa.bool_()),  # a fresh draw, because an earlier one was cut off by its cap
         ("continues", pa.string()),  # attempt_id of the answer whose beginning was sent along; null for most
+        ("provider", pa.string()),  # in whose form the response was read; null in parts of before it was kept
+        ("parser", pa.int32()),  # the version of the parser that read it first; null: 1
+    ]
+)
+
+READINGS = _schema(  # what a later parser made of a stored response, where that is something else than before
+    [
+        ("attempt_id", pa.string()),
+        ("request_key", pa.string()),
+        ("dataset", pa.string()),
+        ("teacher", pa.string()),
+        ("terms_sha256", pa.string()),
+        ("reading", pa.int32()),  # counted within the dataset that asked, from 1; the highest holds
+        ("parser", pa.int32()),
+        ("read_at", UTC),
+        ("state_before", pa.string()),
+        ("outcome_before", pa.string()),
+        ("trace_before", pa.string()),
+        ("state", pa.string()),
+        ("outcome", pa.string()),
+        ("error", pa.string()),
+        ("trace_id", pa.string()),  # null: no answer; else the trace of this reading
+        ("changed", pa.list_(pa.string())),  # what was read otherwise: outcome, reasoning, answer, usage, ...
     ]
 )
 
@@ -138,6 +161,8 @@ TRACES = _schema(
         ("text_hash", pa.string()),  # of normalised reasoning + answer: exact duplicates share it
         ("resampled", pa.bool_()),  # as the attempt's
         ("continues", pa.string()),  # as the attempt's; texts, completion tokens and dollars are then of both
+        ("parser", pa.int32()),  # the version of the parser that read it; null: 1
+        ("reading", pa.int32()),  # 0 or null: the first; else that of READINGS
     ]
 )
 
@@ -205,13 +230,14 @@ SCHEMAS: dict[str, pa.Schema] = {
     "plans": PLANS,
     "ledger": ATTEMPTS,
     "traces": TRACES,
+    "readings": READINGS,
     "verdicts": VERDICTS,
     "duplicates": DUPLICATES,
     "splits": SPLITS,
     "version_rows": VERSION_ROWS,
 }
 
-LAYOUT = 2
+LAYOUT = 3
 """Of the schemas: raised whenever a column is added, so that parts written before can still be read."""
 SINCE: dict[tuple[str, str], int] = {
     ("ledger", "prompt_class"): 2,
@@ -219,6 +245,10 @@ SINCE: dict[tuple[str, str], int] = {
     ("ledger", "continues"): 2,
     ("traces", "resampled"): 2,
     ("traces", "continues"): 2,
+    ("ledger", "provider"): 3,
+    ("ledger", "parser"): 3,
+    ("traces", "parser"): 3,
+    ("traces", "reading"): 3,
 }
 """The layout with which a column of a kind began; every other one is of the first."""
 

@@ -5,7 +5,7 @@ file that is not listed does not exist). Everything public is plain SQL over tho
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +19,7 @@ PUBLIC_VIEWS = (  # in order: a view is made after those it reads
     "prompts",
     "attempts",
     "traces",
+    "readings",
     "verdicts",
     "duplicates",
     "kept",
@@ -36,6 +37,9 @@ PUBLIC_VIEWS = (  # in order: a view is made after those it reads
     "lengths",
     "lineage",
 )
+
+CURRENT_VIEWS = ("reading", "attempt", "trace")
+"""Private: what is read now of each attempt, which the public views are made of; `store.current_<name>`."""
 
 _TYPES = {
     pa.string(): "varchar",
@@ -64,9 +68,9 @@ def renew_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def create_public_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create or replace the public views in the current database, over its private ones."""
-    for name in PUBLIC_VIEWS:
-        connection.execute(view_sql(name))
+    """Create or replace the public views in the current database, and those they share, over its private ones."""
+    for sql in _statements():
+        connection.execute(sql)
 
 
 def point_at_files(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
@@ -84,6 +88,13 @@ def point_at_files(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
 def view_sql(name: str) -> str:
     """The SQL file of a public view."""
     return (files("warehouse") / "sql" / "views" / f"{name}.sql").read_text()
+
+
+def _statements() -> Iterator[str]:
+    """Every view's SQL, in order."""
+    current = files("warehouse") / "sql" / "current"
+    yield from ((current / f"{name}.sql").read_text() for name in CURRENT_VIEWS)
+    yield from (view_sql(name) for name in PUBLIC_VIEWS)
 
 
 def mirror_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -127,7 +138,7 @@ def _listed(paths: list[str]) -> str:
 def views_digest() -> str:
     """Changes with the SQL files and with the schemas that the private views are made from."""
     digest = hashlib.sha256()
-    for part in (*(view_sql(name) for name in PUBLIC_VIEWS), *(str(schema) for schema in SCHEMAS.values())):
+    for part in (*_statements(), *(str(schema) for schema in SCHEMAS.values())):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()
 

@@ -15,7 +15,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 VERBS: tuple[Callable[..., None], ...] = (
-    *(work.demo, work.plan, work.run, work.judge, work.publish, work.train),
+    *(work.demo, work.plan, work.run, work.judge, work.reparse, work.publish, work.train),
     *(look.status, look.sql, look.show, look.versions, look.teachers, look.simulate, look.doctor),
 )
 for verb in VERBS:

@@ -1,4 +1,4 @@
-"""Verbs that run the line, or a part of it: demo, plan, run, judge, publish, train."""
+"""Verbs that run the line, or a part of it: demo, plan, run, judge, reparse, publish, train."""
 
 import asyncio
 import json
@@ -113,6 +113,20 @@ def judge(recipe: RecipeFile, data: Data = None, own: Teachers = None) -> None:
     from flows.command.summary import print_judged
 
     print_judged(_watched(here, wanted.dataset, judge_again(wanted)))
+
+
+def reparse(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET")],
+    data: Data = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Read stored responses again with the present parser; asks nobody, and changes no bill."""
+    here = choose(data, None)
+    from flows.command.reparse_view import print_reparsed
+    from tasks.ask.reparse import reparse as read_again
+
+    print_reparsed(read_again(here.root, dataset, datetime.now(UTC), dry_run), dry_run, as_json)
 
 
 def publish(

@@ -231,7 +231,7 @@ _ASKED = """
 """
 _BEGINNINGS = ("reasoning", "content", "reasoning_source", "completion_tokens", "reasoning_tokens", "cost_usd")
 _JOIN = """
-    left join store.traces_parquet as t
+    left join store.current_trace as t
         on t.attempt_id = decided.cut_attempt and decided.is_resampled
         and decided.teacher in (select unnest($continuing))
 """

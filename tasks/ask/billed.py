@@ -28,10 +28,11 @@ LEDGER = """
             when 'reported' then coalesce(cost_usd, prompt_tokens * rates.input + completion_tokens * rates.output)
             when 'unknown' then coalesce(worst_cost_usd, worst_tokens * greatest(rates.input, rates.output))
             end), 0)::double as usd
-    from attempts
+    from store.ledger_parquet
     left join rates using (teacher)
     group by all
 """
+"""The ledger as it was first read: no later reading changes what was billed."""
 _COLUMNS: list[tuple[str, pa.DataType]] = [("teacher", pa.string()), ("input", pa.float64()), ("output", pa.float64())]
 _RATES = pa.schema(_COLUMNS)
 

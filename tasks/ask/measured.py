@@ -18,7 +18,7 @@ ANSWERS = """
             max(t.completion_tokens) as tokens,
             arg_max(t.outcome = 'truncated', t.completion_tokens) as is_cut
         from attempts as a
-        join store.traces_parquet as t using (attempt_id)
+        join store.current_trace as t using (attempt_id)
         where a.state = 'paid' and a.prompt_class is not null and a.teacher in (select unnest($teachers))
         group by all
     )

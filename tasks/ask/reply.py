@@ -22,6 +22,7 @@ from tasks.ask.usage import Usage, read_usage
 from warehouse.records import Outcome
 
 __all__ = [
+    "PARSER",
     "Dimension",
     "HeaderLimit",
     "MeterName",
@@ -37,6 +38,10 @@ ReasoningSource = Literal["field", "tags", "none"]
 Dimension = MeterName
 
 Broke = Literal["timeout", "connection"]
+
+PARSER = 1
+"""The version of this reading, kept with every row: raised whenever a stored response is read otherwise than before, so
+that one can see by which parser an answer was read. A test knows what each version makes of the same bodies."""
 
 INTERRUPTED = "interrupted"
 """The finish reason of a stream that ended in mid-answer: what arrived is kept, and it is no answer."""

@@ -17,7 +17,7 @@ from tasks.ask.continuing import Prefix
 from tasks.ask.journal import Frame, read_frames
 from tasks.ask.lengths import Lengths
 from tasks.ask.outcomes import RULES
-from tasks.ask.reply import Reply, read_reply
+from tasks.ask.reply import PARSER, Reply, read_reply
 from tasks.ask.spend import Amount, Rates
 from warehouse.layout import DataRoot
 from warehouse.parts import write_part
@@ -162,8 +162,8 @@ def read_segment(path: Path) -> Segment | None:
         if attempt is None:
             continue
         attempts.append(attempt)
-        if reply is not None and _is_kept(reply) and header.batch_id != PREFLIGHT:
-            traces.append(_trace(attempt, reply, _prefix(sent)))
+        if reply is not None and is_kept(reply) and header.batch_id != PREFLIGHT:
+            traces.append(trace_of(attempt, reply, _prefix(sent)))
         if attempt["outcome"] == "truncated" and sent["max_tokens"] < sent.get("most_tokens", 0):
             cut.add(attempt["attempt_id"])
     return Segment(header, tuple(attempts), tuple(traces), frozenset(cut))
@@ -224,31 +224,39 @@ def _received(header: SegmentHeader, sent: Mapping[str, Any], end: Frame) -> tup
     fields = end.fields
     broke, prefix = fields.get("broke"), _prefix(sent)
     reply = read_reply(fields["status"], fields["headers"], end.body, at, header.provider, broke, prefix)
-    rule = RULES[reply.outcome]
-    usage = reply.usage
-    usage_source = None if rule.billed == "no" else ("reported" if usage else "unknown")
-    known = usage if usage_source == "reported" else None
+    said = columns_of(reply)
+    usage = reply.usage if said["usage_source"] == "reported" else None
     row = _row(
         header,
         sent,
-        "paid" if rule.answer else "maybe_paid" if reply.interrupted else "failed",
-        reply.outcome,
-        error=reply.error,
+        **said,
         received_at=at,
         latency_s=fields["latency_s"],
         status=fields["status"],
-        usage_source=usage_source,
-        prompt_tokens=known.prompt if known else None,
-        completion_tokens=known.completion if known else None,
-        reasoning_tokens=known.reasoning if known else None,
-        cost_usd=known.cost_usd(header.rates) if known else None,
-        served_model=reply.served_model,
-        system_fingerprint=reply.system_fingerprint,
-        provider_request_id=reply.request_id,
+        cost_usd=usage.cost_usd(header.rates) if usage else None,
         headers=orjson.dumps(fields["headers"], option=orjson.OPT_SORT_KEYS).decode(),
         body=end.body,
     )
     return row, reply
+
+
+def columns_of(reply: Reply) -> dict[str, Any]:
+    """The columns of an attempt that a response alone decides; dollars need the price of the day too."""
+    rule, usage = RULES[reply.outcome], reply.usage
+    source = None if rule.billed == "no" else ("reported" if usage else "unknown")
+    known = usage if source == "reported" else None
+    return {
+        "state": "paid" if rule.answer else "maybe_paid" if reply.interrupted else "failed",
+        "outcome": reply.outcome,
+        "error": reply.error,
+        "usage_source": source,
+        "prompt_tokens": known.prompt if known else None,
+        "completion_tokens": known.completion if known else None,
+        "reasoning_tokens": known.reasoning if known else None,
+        "served_model": reply.served_model,
+        "system_fingerprint": reply.system_fingerprint,
+        "provider_request_id": reply.request_id,
+    }
 
 
 def _row(
@@ -277,6 +285,8 @@ def _row(
         "prompt_class": sent.get("prompt_class"),
         "resampled": bool(sent.get("resampled")),
         "continues": prefix.attempt_id if prefix else None,
+        "provider": header.provider,
+        "parser": PARSER,
         **more,
     }
 
@@ -286,7 +296,7 @@ def _prefix(sent: Mapping[str, Any]) -> Prefix | None:
     return Prefix(**sent["prefix"]) if sent.get("prefix") else None
 
 
-def _trace(attempt: Mapping[str, Any], reply: Reply, prefix: Prefix | None) -> dict[str, Any]:
+def trace_of(attempt: Mapping[str, Any], reply: Reply, prefix: Prefix | None) -> dict[str, Any]:
     """One trace; of a continuation the texts are whole already, and its length and cost are made so here."""
     return {
         **{name: attempt.get(name) for name in TRACES.names},
@@ -297,6 +307,7 @@ def _trace(attempt: Mapping[str, Any], reply: Reply, prefix: Prefix | None) -> d
         "content": reply.content,
         "finish_reason": reply.finish_reason,
         "text_hash": content_id(" ".join(reply.reasoning.split()), " ".join(reply.answer.split())),
+        "reading": 0,
         **(_whole(attempt, prefix) if prefix else {}),
     }
 
@@ -313,7 +324,7 @@ def _whole(attempt: Mapping[str, Any], prefix: Prefix) -> dict[str, Any]:
     }
 
 
-def _is_kept(reply: Reply) -> bool:
+def is_kept(reply: Reply) -> bool:
     """Answers, and the beginnings of answers: what was received is never thrown away."""
     return RULES[reply.outcome].answer or (reply.interrupted and bool(reply.reasoning or reply.content))
 

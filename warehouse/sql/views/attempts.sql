@@ -1,4 +1,4 @@
--- The ledger: one row an HTTP request. Headers and body come last; name the columns you want and they are not read.
+-- The ledger: one row an HTTP request; state, outcome and error as the response is read now. Headers and body come last; name the columns you want and they are not read.
 create or replace view attempts as
 select
     attempt_id,
@@ -38,10 +38,12 @@ select
     prompt_class,
     resampled,
     continues,
+    provider,
+    parser,
     error,
     headers,
     body
-from store.ledger_parquet;
+from store.current_attempt;
 
 comment on view attempts is 'The ledger: every HTTP request ever made to a teacher, with its raw response.';
 comment on column attempts.attempt_id is 'Key';
@@ -81,6 +83,8 @@ comment on column attempts.provider_request_id is 'The provider''s id of the req
 comment on column attempts.prompt_class is 'Hash of wording, sampling and family: requests whose answers'' lengths are looked at together';
 comment on column attempts.resampled is 'True for a fresh draw, made because an earlier one was cut off by its cap';
 comment on column attempts.continues is 'The attempt whose answer it goes on with, which was sent along: attempts.attempt_id';
+comment on column attempts.provider is 'In whose form the response was read; null before that was kept';
+comment on column attempts.parser is 'Version of the parser that read the response as it is shown: state, outcome, error';
 comment on column attempts.error is 'One line; null when ok';
 comment on column attempts.headers is 'Response headers as JSON, keys redacted';
 comment on column attempts.body is 'The raw response';

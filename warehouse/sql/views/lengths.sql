@@ -3,7 +3,7 @@
 create or replace view lengths as
 with first_draws as (
     select request_key, arg_min(completion_tokens, (sent_at, attempt_id)) as first_tokens
-    from store.ledger_parquet
+    from store.current_attempt
     where state = 'paid' and batch_id is distinct from 'preflight'
     group by request_key
 ),
@@ -17,7 +17,7 @@ answers as (
         t.completion_tokens as tokens,
         case when t.resampled then f.first_tokens else t.completion_tokens end as first_tokens
     from wanted as w
-    join store.traces_parquet as t using (attempt_id)
+    join store.current_trace as t using (attempt_id)
     left join first_draws as f on f.request_key = w.request_key
     where w.trace_id is not null
 )

@@ -1,4 +1,4 @@
--- What was asked and paid, a row a dataset, teacher and UTC day.
+-- What was asked and paid, a row a dataset, teacher and UTC day; as it was first read: reading again changes no bill.
 create or replace view spend as
 select
     cast(coalesce(sent_at, received_at) as date) as day,

@@ -1,5 +1,6 @@
 -- Every parsed response once. Two attempts may bring the same text for one request key, and with it the same trace_id;
--- the first received is shown. The choice is made on narrow columns, so that the texts are never sorted.
+-- the first received is shown, as it was last read. What an earlier parser read stays, since versions may hold it.
+-- The choice is made on narrow columns, so that the texts are never sorted.
 create or replace view traces as
 select
     t.trace_id,
@@ -34,16 +35,32 @@ select
     t.received_at,
     t.text_hash,
     t.resampled,
-    t.continues
+    t.continues,
+    coalesce(t.parser, 1) as parser,
+    coalesce(t.reading, 0) as reading,
+    first.is_current
 from store.traces_parquet as t
 join (
-    select trace_id, arg_min(attempt_id, (received_at, attempt_id)) as attempt_id
-    from store.traces_parquet
+    select
+        trace_id,
+        arg_min(attempt_id, (not is_current, received_at, attempt_id, -reading)) as attempt_id,
+        arg_min(reading, (not is_current, received_at, attempt_id, -reading)) as reading,
+        bool_or(is_current) as is_current
+    from (
+        select
+            t.trace_id,
+            t.attempt_id,
+            t.received_at,
+            coalesce(t.reading, 0) as reading,
+            coalesce(t.reading, 0) = coalesce(r.reading, 0) as is_current
+        from store.traces_parquet as t
+        left join store.current_reading as r on r.attempt_id = t.attempt_id
+    )
     group by trace_id
-) as first using (trace_id, attempt_id);
+) as first on first.trace_id = t.trace_id and first.attempt_id = t.attempt_id and first.reading = coalesce(t.reading, 0);
 
 comment on view traces is 'Every parsed response of a teacher: reasoning, answer, usage, and under which terms it was given.';
-comment on column traces.trace_id is 'Key: content hash of request key, reasoning, content and finish reason';
+comment on column traces.trace_id is 'Key: content hash of request key, reasoning, content and finish reason; after a reading again of outcome and answer too';
 comment on column traces.attempt_id is 'The attempt that brought it: attempts.attempt_id';
 comment on column traces.request_key is 'Hash of model, revision, route, rendered request less max_tokens, and sample index';
 comment on column traces.prompt_id is 'The prompt: prompts.prompt_id';
@@ -76,3 +93,6 @@ comment on column traces.received_at is 'When the response was complete, UTC';
 comment on column traces.text_hash is 'Hash of normalised reasoning and answer: exact duplicates share it';
 comment on column traces.resampled is 'True for a fresh draw, made because an earlier one was cut off by its cap: such draws shorten the data';
 comment on column traces.continues is 'The attempt whose answer it goes on with; texts, completion tokens and dollars are then of both together';
+comment on column traces.parser is 'Version of the parser that read it';
+comment on column traces.reading is '0: as it was first read; else the reading again that made it: readings.reading';
+comment on column traces.is_current is 'False where a later reading of the response took its place; versions may still hold it';

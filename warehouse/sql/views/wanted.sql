@@ -1,4 +1,4 @@
--- What the current plan of each dataset wants, and how far each sample is.
+-- What the current plan of each dataset wants, and how far each sample is, as its responses are read now.
 --
 -- Only attempts under the terms that the gate last allowed for the planned teacher count (any terms, where the gate
 -- never ruled): what was answered under other terms has to be asked again. An answer is a paid attempt with a trace that
@@ -23,8 +23,8 @@ tried as (
     select
         a.request_key, a.attempt_id, a.dataset as asked_by, a.state, a.outcome, a.terms_sha256, a.error, a.sent_at,
         t.trace_id, t.outcome as trace_outcome, t.max_tokens as cap, t.received_at
-    from store.ledger_parquet as a
-    left join store.traces_parquet as t using (attempt_id)
+    from store.current_attempt as a
+    left join store.current_trace as t using (attempt_id)
 ),
 matched as (
     select
