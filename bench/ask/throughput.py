@@ -3,8 +3,8 @@
 Real Ray workers, journal and warehouse against the simulated teacher as a process of its own, on this machine. Prints a
 Markdown table: rows/s from the first request to the last commit, the client's CPU a row (driver, workers, authorities
 and Ray's agent, from a tenth of the rows to nine tenths: what starting costs is another matter, and is in `start-up`),
-the same over the bare client's, which only sends the same bodies and reads the answers, and the time to the first
-request.
+the same over the bare client's, of which there are as many processes as workers and which only sends the same bodies
+and reads the answers, and the time to the first request.
 
     python bench/ask/throughput.py --rows 16000 --batch-rows 1000 --in-flight 512 --latency 2
 """
@@ -13,8 +13,10 @@ import argparse
 import asyncio
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 
 from ground import local_ray, machine, ray_cpu  # sets the switches that others read when they are imported
@@ -28,6 +30,7 @@ from simulated import SimulatedTeacher
 
 from tasks.ask.authority import Progress
 from tasks.ask.batch import ask_all
+from tasks.ask.call import TeacherCall
 from tasks.ask.client import http_client
 from tasks.ask.spend import Ceiling
 from warehouse.layout import DataRoot
@@ -78,14 +81,13 @@ def _between(looks: list[tuple[int, float]], least: float, most: float) -> float
     return (more_cpu - cpu) / (more_rows - rows)
 
 
-def bare(root: DataRoot, teacher: SimulatedTeacher, options: argparse.Namespace) -> float:
-    """CPU milliseconds a row of httpx over the worker's own transport, on the worker's own loop, and nothing else."""
-    call = call_of(root, teacher_at(teacher.base_url))
-    bodies = [row["body"] for row in rows_of(options.rows, 5_000_000)]
+def bare(call: TeacherCall, rows: int, start: int, in_flight: int) -> float:
+    """CPU seconds of httpx over the worker's own transport, on the worker's own loop, and nothing else."""
+    bodies = [row["body"] for row in rows_of(rows, start)]
     url, headers = httpx.URL(call.url), {"content-type": "application/json"}
 
     async def ask() -> float:
-        slots = asyncio.Semaphore(options.in_flight)
+        slots = asyncio.Semaphore(in_flight)
         async with http_client(call) as client:
 
             async def one(body: bytes) -> None:
@@ -94,10 +96,19 @@ def bare(root: DataRoot, teacher: SimulatedTeacher, options: argparse.Namespace)
 
             began = time.process_time()
             await asyncio.gather(*(one(body) for body in bodies))
-            return 1000 * (time.process_time() - began) / len(bodies)
+            return time.process_time() - began
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(ask())
+
+
+def bare_side_by_side(root: DataRoot, teacher: SimulatedTeacher, options: argparse.Namespace) -> float:
+    """CPU seconds a row of as many bare clients as there are workers, which share rows and slots as workers do."""
+    call, count = call_of(root, teacher_at(teacher.base_url)), options.workers
+    rows, slots = options.rows // count, options.in_flight // count
+    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
+        spent = [pool.submit(bare, call, rows, 5_000_000 + at * rows, slots) for at in range(count)]
+        return sum(one.result() for one in spent) / (rows * count)
 
 
 async def run(options: argparse.Namespace, root: DataRoot, teacher: SimulatedTeacher) -> list[Measured]:
@@ -120,8 +131,8 @@ def main() -> None:
     here = machine()
     with tempfile.TemporaryDirectory() as folder, SimulatedTeacher(latency=options.latency) as teacher:
         root = DataRoot(Path(folder) / "data").create()
-        plain = [bare(root, teacher, options) for _ in range(options.repeats)]
         with local_ray():
+            plain = [bare_side_by_side(root, teacher, options) for _ in range(options.repeats)]
             many = asyncio.run(run(options, root, teacher))
     ideal = options.in_flight / options.latency
     print(f"{here}\n")
@@ -131,10 +142,10 @@ def main() -> None:
     )
     print(" first request s |\n|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for each, least in zip(many, plain, strict=True):
-        rate, cpu = each.rows / each.seconds, 1000 * each.steady_s
+        rate = each.rows / each.seconds
         print(
             f"| {each.rows} | {options.workers} | {each.max_in_flight} | {options.latency:g} | {rate:.0f} | "
-            f"{rate / ideal:.0%} | {cpu:.2f} | {least:.2f} | {cpu / least:.2f} | "
+            f"{rate / ideal:.0%} | {1000 * each.steady_s:.2f} | {1000 * least:.2f} | {each.steady_s / least:.2f} | "
             f"{each.whole_s - each.rows * each.steady_s:.1f} | {each.first_request_s:.1f} |"
         )
 
