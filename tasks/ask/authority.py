@@ -75,13 +75,15 @@ class QuotaAuthority:
     def _notes(self) -> Path:
         return self._root.locks / f"{self._name}.json"
 
-    async def open_run(self, terms: RunTerms, limits: Limits) -> str | None:
-        """Let a run ask; returns who else hands out this quota, if somebody does."""
+    async def open_run(self, terms: RunTerms, limits: Limits, charging: Charging = UNKNOWN) -> str | None:
+        """Let a run ask; returns who else hands out this quota, or counts it otherwise, if somebody does."""
         if not self._is_locked:
             try:
                 self._take_lock()
             except Busy as error:
                 return str(error)
+        if clash := self._pool.clash(charging, time.monotonic()):
+            return f"account '{self._account[0]}', pool '{self._account[1]}': {clash}"
         self._pool.open_run(terms, limits, time.monotonic())
         self._note()
         self._watch()
@@ -222,8 +224,7 @@ class Authorities:
         problem: RayError | None = None
         for authority in (*self.quota.values(), self.spend):
             try:
-                if await authority.close_run.remote(self.run_id):
-                    ray.kill(authority)
+                await _close(authority, self.run_id)
             except RayError as error:
                 problem = error
         if problem:
@@ -238,21 +239,32 @@ async def open_authorities(
 ) -> Authorities:
     """Find or start the authorities that a run needs, and open it with each.
 
-    Raises: Busy: another Ray cluster hands out one of these quotas, or spends, on this data root; the message names
-    the process. RunFailed: an authority does not start.
+    Raises: Busy: another Ray cluster hands out one of these quotas, or spends, on this data root, or another run counts
+    a quota by another rule; the message names it. RunFailed: an authority does not start.
     """
     root = replace(root, path=root.path.resolve())
     quota = {account: _open_pool(root, account, *pools[account]) for account in pools}
     spend = _open(root, "spend", SpendAuthority, (root,), lambda actor: actor.open_run.remote(budget), run_id)
-    opened = await asyncio.gather(*quota.values(), spend)
+    opened = await asyncio.gather(*quota.values(), spend, return_exceptions=True)
+    problems = [one for one in opened if isinstance(one, BaseException)]
+    if problems:
+        for actor in (one for one in opened if not isinstance(one, BaseException)):
+            await _close(actor, run_id)  # else it would wait for a run that never was
+        raise problems[0]
     return Authorities(run_id, dict(zip(quota, opened[:-1], strict=True)), opened[-1], Keeping(root))
+
+
+async def _close(actor: Any, run_id: str) -> None:
+    """End a run with an authority, and the authority with its last run."""
+    if await actor.close_run.remote(run_id):
+        ray.kill(actor)
 
 
 async def _open_pool(root: DataRoot, account: Account, terms: RunTerms, limits: Limits, charging: Charging) -> Any:
     name, arguments = f"quota-{content_id(*account)}", (root, account, limits, charging)
 
     def opening(actor: Any) -> Awaitable[str | None]:
-        opened: Awaitable[str | None] = actor.open_run.remote(terms, limits)
+        opened: Awaitable[str | None] = actor.open_run.remote(terms, limits, charging)
         return opened
 
     return await _open(root, name, QuotaAuthority, arguments, opening, terms.run_id)
@@ -287,8 +299,7 @@ async def _open(
             await asyncio.sleep(TRY_AGAIN_S)
             continue
         if busy:
-            if await actor.close_run.remote(run_id):
-                ray.kill(actor)
+            await _close(actor, run_id)
             raise Busy(busy)
         return actor
     raise RunFailed(f"the authority '{name}' does not start: {str(problem).splitlines()[0]}; see the logs of Ray")

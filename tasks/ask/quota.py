@@ -84,6 +84,16 @@ class Pool:
         self.stated = lowest(self.stated, limits)
         self._set_stated()
 
+    def clash(self, charging: Charging, now: float) -> str | None:
+        """Why a run that counts the limits by another rule cannot share them now; None if it can."""
+        others = [run_id for run_id, run in self._runs.items() if now - run.seen < run.terms.request_timeout_s]
+        if charging.rule == self.charging.rule or not others:
+            return None
+        return (
+            f"run {others[0]} counts the same limits by the rule '{self.charging.rule}', and this one's registry says "
+            f"'{charging.rule}': correct quota.charge or provider in one of the entries, or wait for that run to end"
+        )
+
     def close_run(self, run_id: str, now: float) -> bool:
         """End a run; True if no other run uses the pool. A run that was silent for its request timeout is
         gone."""

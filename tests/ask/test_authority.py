@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from tasks.ask.authority import QuotaAuthority
-from tasks.ask.exchange import Limits, Report, RunTerms
+from tasks.ask.exchange import Charging, Limits, Report, RunTerms
 from warehouse.layout import DataRoot
 
 ACCOUNT = ("acme", "default")
@@ -46,3 +46,18 @@ def test_the_last_run_to_close_is_told_that_nobody_uses_the_authority(data_root:
         return closed
 
     assert asyncio.run(go()) == [False, True]
+
+
+def test_a_run_that_counts_the_limits_by_another_rule_waits_for_the_one_that_is_under_way(data_root: DataRoot) -> None:
+    async def go() -> list[str | None]:
+        pool = QuotaAuthority(data_root, ACCOUNT, Limits(), Charging("sum"))
+        said = [await pool.open_run(RunTerms("run-1"), Limits(), Charging("sum"))]
+        said.append(await pool.open_run(RunTerms("run-2"), Limits(), Charging("max_of")))
+        await pool.close_run("run-2")  # as a run does that was refused
+        said.append(await pool.open_run(RunTerms("run-3"), Limits(), Charging("sum")))
+        return said
+
+    first, clash, third = asyncio.run(go())
+    assert first is None and third is None
+    assert clash is not None and "account 'acme', pool 'default': run run-1" in clash
+    assert "by the rule 'sum'" in clash and "'max_of': correct quota.charge" in clash
