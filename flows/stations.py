@@ -64,6 +64,7 @@ def plan_recipe(
         record=record,
         candidates=candidates,
         most_samples=recipe.most_samples,
+        by_batch=recipe.ask_by == "batch",
     )
 
 

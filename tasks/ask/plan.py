@@ -112,13 +112,14 @@ def plan_asking(
     record: bool = True,
     candidates: int | None = None,
     most_samples: int | None = None,
+    by_batch: bool = False,
 ) -> AskPlan:
     """Read and check every prompt, decide what is to be asked, and write its batch files to scratch.
 
     `folder` is the recipe's, where relative sources start. Parts and the plan are committed before anything
     is asked; with `record=False` no part, plan or batch is written: it only counts. With `candidates` the plan
     wants only so many samples, the first in plan order: all prompts with `samples_per_prompt`, then further ones
-    of each up to `most_samples`.
+    of each up to `most_samples`. With `by_batch` everything is asked by the teachers' batch APIs, at their price.
 
     Raises:
         BadInput: a prompt, the source, or a share that cannot be used; nothing was written.
@@ -142,7 +143,10 @@ def plan_asking(
                 samples, file, wanted, batch_rows, root.scratch(run_id) if record else None
             )
             spent = tuple(
-                _teacher_plan(samples, teachers[name], forecast, sampling) for name, forecast in forecasts.items()
+                _teacher_plan(
+                    samples, teachers[name].at_batch_price() if by_batch else teachers[name], forecast, sampling
+                )
+                for name, forecast in forecasts.items()
             )
             return _summary(plan_id, wanted, file, first, samples, spent, batches, source.license)
 

@@ -122,14 +122,4 @@ async def take_up_batches(root: DataRoot, calls: Sequence[TeacherCall], patience
 
 def batch_priced(call: TeacherCall) -> TeacherCall:
     """The same call at the batch's price."""
-    price, terms = call.teacher.price, call.teacher.batch
-    if price is None or terms is None:
-        return call
-    left = 1.0 - terms.discount
-    reduced = price.model_copy(
-        update={
-            "usd_per_million_input": price.usd_per_million_input * left,
-            "usd_per_million_output": price.usd_per_million_output * left,
-        }
-    )
-    return replace(call, teacher=call.teacher.model_copy(update={"price": reduced}))
+    return replace(call, teacher=call.teacher.at_batch_price())

@@ -67,6 +67,12 @@ class Price(Frozen):
             raise ValueError("as_of is missing: say on which day the price was read")
         return self
 
+    def less(self, discount: float) -> "Price":
+        """With a share of it saved, 0 to 1."""
+        left = 1.0 - discount
+        input_usd, output_usd = self.usd_per_million_input * left, self.usd_per_million_output * left
+        return self.model_copy(update={"usd_per_million_input": input_usd, "usd_per_million_output": output_usd})
+
 
 class AccountBudget(Frozen):
     """Ceilings on what an account is billed through one data root, ever and on one UTC day; null: none.
@@ -290,6 +296,12 @@ class Teacher(Frozen):
         return tuple(("weights", condition) for condition in self.weights.conditions) + tuple(
             ("route", condition) for condition in self.route_terms.conditions
         )
+
+    def at_batch_price(self) -> "Teacher":
+        """The same teacher at what its batch API costs; as it is where it has none, or no price."""
+        if self.price is None or self.batch is None:
+            return self
+        return self.model_copy(update={"price": self.price.less(self.batch.discount)})
 
 
 def canonical(value: object) -> bytes:

@@ -21,7 +21,7 @@ from tasks.ask.prompts import Prompt, PromptSource
 from tasks.ask.sampling import Ask, Sampling
 from tasks.ask.shares import rank_teachers
 from tasks.right.gate import Admission
-from tasks.right.terms import Price, Quota, RouteTerms, Teacher, WeightsTerms
+from tasks.right.terms import BatchTerms, Price, Quota, RouteTerms, Teacher, WeightsTerms
 from warehouse.catalog import connect, transaction
 from warehouse.errors import BadInput, RunFailed
 from warehouse.layout import DataRoot
@@ -355,6 +355,17 @@ def test_dollars_are_unknown_as_soon_as_one_price_is(line: Line) -> None:
     assert plan.worst_usd == pytest.approx((bound * 1 + 600 * 2) / 1e6)
     both = line.plan(teachers=[priced, teacher("b", price=None)], samples_per_prompt=8)
     assert len(both.teachers) == 2 and both.worst_usd is None and both.worst_tokens > 0
+
+
+def test_what_goes_by_batch_is_planned_at_the_batchs_price(line: Line) -> None:
+    price = Price(usd_per_million_input=1, usd_per_million_output=2, as_of=NOW.date())
+    able, unable = teacher("a", price=price, batch=BatchTerms(discount=0.25)), teacher("a", price=price)
+    full = line.plan(teachers=[able])
+    reduced = line.plan(teachers=[able], by_batch=True)
+    assert full.worst_usd and full.estimated_usd
+    assert reduced.worst_usd == pytest.approx(0.75 * full.worst_usd)
+    assert reduced.estimated_usd == pytest.approx(0.75 * full.estimated_usd)
+    assert line.plan(teachers=[unable], by_batch=True).worst_usd == full.worst_usd
 
 
 def test_the_estimate_learns_from_the_ledger_and_time_from_the_quota(line: Line) -> None:
