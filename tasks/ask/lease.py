@@ -6,14 +6,14 @@ then sent as soon as a slot is free.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from tasks.ask.charge import Cost, Want, refund
 from tasks.ask.exchange import UNKNOWN, Charging, Counters, Failure, Grant, Report, Stop
-from tasks.ask.headers import HeaderLimit
 from tasks.ask.meter import HORIZON_S, LATE_S
+from tasks.ask.news import News
 from tasks.ask.outcomes import RULES
 from tasks.ask.providers import MeterName
 from tasks.ask.reply import Reply
@@ -98,7 +98,7 @@ class Lease:
         self._limits_of = float("-inf")
         """When the request was sent whose response told the limits."""
         self._limit_seen: dict[MeterName, float] = {}
-        self._news = _News()
+        self._news = News()
         self._spend_heard_at = float("-inf")
 
     @property
@@ -279,7 +279,7 @@ class Lease:
     async def _ask_pool(self) -> None:
         many = max(FEWEST_WANTS, 2 * len(self._last_grant), self._slots - self.in_flight - len(self._ready))
         wants = tuple(row.want for row in islice(self._funded, many))
-        told, self._news = self._news, _News()
+        told, self._news = self._news, News()
         try:
             grant = await self._quota(self._report(wants, told))
         except AuthorityLost:
@@ -300,7 +300,7 @@ class Lease:
         self._slots, self.storm, self.stop = grant.slots, grant.storm, grant.stop or self.stop
         self._hold_until = now + grant.hold_s
 
-    def _report(self, wants: tuple[Want, ...], news: "_News | None" = None, leaving: bool = False) -> Report:
+    def _report(self, wants: tuple[Want, ...], news: News | None = None, leaving: bool = False) -> Report:
         now, news = self._clock(), news or self._news
         return Report(
             self._worker,
@@ -320,33 +320,4 @@ class Lease:
             slowest_s=news.slowest_s,
             counters=Counters(**self._counted, in_flight=0 if leaving else self.in_flight),  # type: ignore[arg-type]
             leaving=leaving,
-        )
-
-
-@dataclass
-class _News:
-    """What has happened since the pool was last told."""
-
-    back: Cost = Cost()
-    prompt_tokens: tuple[int, int] = (0, 0)
-    answers: int = 0
-    answer_tokens: int = 0
-    answer_s: float = 0.0
-    slowest_s: float = 0.0
-    failures: list[tuple[Failure, float]] = field(default_factory=list)
-    limits: Mapping[MeterName, HeaderLimit] = field(default_factory=dict)
-
-    def joined(self, later: "_News") -> "_News":
-        """What may not have been told, with what came after it. What would come back counts as told: told twice, it
-        would let through more than the limit."""
-        owed = Cost(*(min(0, part) for part in self.back))
-        return _News(
-            owed.plus(later.back),
-            (self.prompt_tokens[0] + later.prompt_tokens[0], self.prompt_tokens[1] + later.prompt_tokens[1]),
-            self.answers + later.answers,
-            self.answer_tokens + later.answer_tokens,
-            self.answer_s + later.answer_s,
-            max(self.slowest_s, later.slowest_s),
-            [*self.failures, *later.failures],
-            later.limits or self.limits,
         )

@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from tasks.ask.continuing import Prefix
+from tasks.ask.reading import columns_of, is_kept, trace_of
 from tasks.ask.reply import PARSER, Reply, read_reply
-from tasks.ask.segment import columns_of, is_kept, trace_of
 from warehouse.records import READINGS, content_id
 
 TEXTS = ("reasoning", "answer", "content")
