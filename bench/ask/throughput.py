@@ -74,10 +74,8 @@ async def measure(
 
 def _between(looks: list[tuple[int, float]], least: float, most: float) -> float:
     """CPU seconds a row between two looks at a run."""
-    (rows, cpu), *_, (more_rows, more_cpu) = [look for look in looks if least <= look[0] <= most] or [
-        looks[0],
-        looks[-1],
-    ]
+    within = [look for look in looks if least <= look[0] <= most] or looks
+    (rows, cpu), (more_rows, more_cpu) = within[0], within[-1]
     return (more_cpu - cpu) / (more_rows - rows)
 
 

@@ -17,7 +17,7 @@ KEEPALIVE_S = 4.0
 request sent into a closing connection might have been paid."""
 
 USER_AGENT = "stillhouse"
-LOCAL = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _UNSENT = (
     aiohttp.ClientConnectorError,
@@ -61,11 +61,16 @@ def _session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
+def is_local(url: str) -> bool:
+    """Whether a server is on this machine: no proxy must stand between."""
+    return urlsplit(url).hostname in LOOPBACK
+
+
 def _proxy(url: str) -> httpx.Proxy | None:
     """The proxy that the system's settings (HTTPS_PROXY, NO_PROXY) name for a server, looked up once; none for one on
     this machine."""
     parts = urlsplit(url)
-    if parts.hostname is None or parts.hostname in LOCAL or proxy_bypass(parts.hostname):
+    if parts.hostname is None or is_local(url) or proxy_bypass(parts.hostname):
         return None
     found = getproxies().get(parts.scheme)
     return httpx.Proxy(found) if found else None

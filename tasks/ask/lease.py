@@ -239,11 +239,11 @@ class Lease:
             return []
         room = max(0, AHEAD - len(self._funded) - len(self._ready)) if self.stop is None else 0
         self._reserving = rows = [self.waiting.popleft() for _ in range(min(room, len(self.waiting)))]
-        told = (self.released, self.spent)
         report = SpendReport(
             self._worker,
             self._run_id,
-            *told,
+            self.released,
+            self.spent,
             wants=tuple(row.worst for row in rows),
             account=self._account,
             reserved=self.reserved,

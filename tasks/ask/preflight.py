@@ -3,13 +3,13 @@
 import time
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.ask.call import TeacherCall
+from tasks.ask.client import is_local
 from tasks.ask.probe import (
     PROBE_QUESTION,
     PROBE_TOKENS,
@@ -35,7 +35,6 @@ __all__ = ["Preflight", "preflight"]
 TRIES = 3
 """Of the probe, when a reply is lost or the server stumbles; without a pause, since the run itself is
 patient."""
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _UNUSED = datetime.fromtimestamp(0, UTC)  # dates a Retry-After, which a probe does not obey
 
 
@@ -67,10 +66,11 @@ async def preflight(
     teacher, api_key = call.teacher, call.api_key
     if not ask_probe:
         return Preflight(teacher.name, asked=False)
-    local = urlsplit(teacher.base_url).hostname in LOOPBACK
     headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0))
-    async with httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport, trust_env=not local) as client:
+    async with httpx.AsyncClient(
+        headers=headers, timeout=timeout, transport=transport, trust_env=not is_local(teacher.base_url)
+    ) as client:
         listed = await _list_models(client, teacher)
         check_access(teacher, listed.status_code, api_key)
         models = read_models(listed.content) if listed.status_code == 200 else ()

@@ -86,22 +86,25 @@ class Pool:
 
     def clash(self, charging: Charging, now: float) -> str | None:
         """Why a run that counts the limits by another rule cannot share them now; None if it can."""
-        others = [run_id for run_id, run in self._runs.items() if now - run.seen < run.terms.request_timeout_s]
-        if charging.rule == self.charging.rule or not others:
+        users = self._users(now)
+        if charging.rule == self.charging.rule or not users:
             return None
         return (
-            f"run {others[0]} counts the same limits by the rule '{self.charging.rule}', and this one's registry says "
+            f"run {users[0]} counts the same limits by the rule '{self.charging.rule}', and this one's registry says "
             f"'{charging.rule}': correct quota.charge or provider in one of the entries, or wait for that run to end"
         )
 
     def close_run(self, run_id: str, now: float) -> bool:
-        """End a run; True if no other run uses the pool. A run that was silent for its request timeout is
-        gone."""
+        """End a run; True if no other run uses the pool."""
         self._runs.pop(run_id, None)
         for seat in self._table:
             if seat.run_id == run_id:
                 self._table.leave(seat)
-        return not any(now - run.seen < run.terms.request_timeout_s for run in self._runs.values())
+        return not self._users(now)
+
+    def _users(self, now: float) -> list[str]:
+        """The runs that use the pool, the first opened first; one that was silent for its request timeout is gone."""
+        return [run_id for run_id, run in self._runs.items() if now - run.seen < run.terms.request_timeout_s]
 
     def stop_run(self, run_id: str, reason: str) -> None:
         """Have a run's workers stop within one exchange; the first reason stays."""

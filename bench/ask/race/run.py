@@ -7,8 +7,8 @@
 
 Every run has a referee of its own; all clients get the same rows, max_tokens and limits (conditions.py). A run is
 appended to the results when it ends; the same command again does what is missing, and again what ran while the machine
-was more than half busy, which no card counts. A client that takes more than twice
-the time that its rows need, and 30 s, is killed and counted with what had reached it.
+was more than half busy, which no card counts. A client that takes more than twice the time that its rows need, and
+30 s, is killed and counted with what had reached it.
 """
 
 from __future__ import annotations
