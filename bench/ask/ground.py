@@ -4,18 +4,19 @@ import logging
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+ASKING = ("ray::ask", "ray::IDLE", "ray::QuotaAuthority", "ray::SpendAuthority")
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from flows.settings import quiet_dependencies  # noqa: E402
 
 quiet_dependencies()
-# Ray ends idle processes above its CPUs after a second, and with them goes what they have spent: they are to stay.
-os.environ.update(RAY_kill_idle_workers_interval_ms="0")
 logging.disable(logging.WARNING)
 
 import ray  # noqa: E402
@@ -46,6 +47,25 @@ def ray_processes() -> list[Process]:
     return [one for one in tree(os.getpid(), processes()) if one.pid == os.getpid() or one.command.startswith("ray::")]
 
 
-def ray_cpu() -> float:
-    """CPU seconds so far of all of `ray_processes`."""
-    return sum(one.own_s for one in ray_processes())
+@dataclass(frozen=True)
+class Cpu:
+    """Seconds of CPU so far, less what looking at them has cost."""
+
+    asking: float
+    """Of workers and authorities, with those that are idle."""
+    whole: float
+    """And of the driver and Ray's agent."""
+
+
+_looking = 0.0
+
+
+def ray_cpu() -> Cpu:
+    """Of all of `ray_processes`."""
+    global _looking
+    began = time.process_time()
+    each = ray_processes()
+    asking = sum(one.own_s for one in each if one.command.startswith(ASKING))
+    whole = sum(one.own_s for one in each) - _looking
+    _looking += time.process_time() - began
+    return Cpu(asking, whole)

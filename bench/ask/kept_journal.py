@@ -34,10 +34,10 @@ from asking import call_of, teacher_at  # noqa: E402
 from tasks.ask.journal import Journal, OnDisk, Storage, beginning, microseconds  # noqa: E402
 from tasks.ask.keeper import Converter, Keeper  # noqa: E402
 from tasks.ask.keeping import Actors, RemoteKeeper, on_this_node  # noqa: E402
+from tasks.ask.loop import run_loop  # noqa: E402
 from tasks.ask.place import KeptSegment  # noqa: E402
 from tasks.ask.segment import SegmentHeader  # noqa: E402
 from tasks.ask.segment_file import SegmentFile  # noqa: E402
-from tasks.ask.worker import run_loop  # noqa: E402
 from warehouse.layout import DataRoot  # noqa: E402
 
 

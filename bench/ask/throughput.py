@@ -1,10 +1,10 @@
 """How fast the ask station asks, and what it adds to a bare httpx client over the same transport in the same run.
 
-Real Ray workers, journal and warehouse against the simulated teacher as a process of its own, on this machine. Prints a
-Markdown table: rows/s from the first request to the last commit, the client's CPU a row (driver, workers, authorities
-and Ray's agent, from a tenth of the rows to nine tenths: what starting costs is another matter, and is in `start-up`),
-the same over the bare client's, of which there are as many processes as workers and which only sends the same bodies
-and reads the answers, and the time to the first request.
+Real Ray workers, journal and warehouse against the simulated teacher as a process of its own, on this machine. Prints
+a Markdown table: rows/s from the first request to the last commit; the client's CPU a row, of workers and authorities,
+and with the driver and Ray's agent (from a tenth of the rows to nine tenths: what starting costs is another matter, and
+is in `start-up`); both over the bare client's, of which there are as many processes as workers and which only sends the
+same bodies and reads the answers; and the time to the first request.
 
     python bench/ask/throughput.py --rows 16000 --batch-rows 1000 --in-flight 512 --latency 2
 """
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
-from ground import local_ray, machine, ray_cpu  # sets the switches that others read when they are imported
+from ground import Cpu, local_ray, machine, ray_cpu  # sets the switches that others read when they are imported
 
 # isort: split
 import httpx
@@ -41,10 +41,12 @@ class Measured:
     rows: int
     seconds: float
     first_request_s: float
-    steady_s: float
-    """CPU a row, from a tenth of the rows to nine tenths."""
+    asking_s: float
+    """CPU a row of workers and authorities, from a tenth of the rows to nine tenths."""
     whole_s: float
-    """CPU up to the last look at the run."""
+    """And with the driver and Ray's agent."""
+    all_s: float
+    """CPU of all, up to the last look at the run."""
     max_in_flight: int
 
 
@@ -56,27 +58,23 @@ async def measure(
     teacher.reset()
     began, before = time.monotonic(), ray_cpu()
     first: list[float] = []
-    looks: list[tuple[int, float]] = []
+    looks: list[tuple[int, Cpu]] = []
 
     async def see(progress: Progress) -> None:
         if progress.counters.sent and not first:
             first.append(time.monotonic() - began)
-        looks.append((progress.counters.answered, ray_cpu() - before))
+        looks.append((progress.counters.answered, ray_cpu()))
 
     done = await ask_all(root, batches, {"simulated": call}, Ceiling(), options.workers, lambda: datetime.now(UTC), see)
     seconds = time.monotonic() - began
     answered = sum(batch.answered for batch in done)
     report = teacher.referee()
     assert answered == report["answered"] == len(batches) * min(each, rows), report
-    steady = _between(looks, 0.1 * rows, 0.9 * rows)
-    return Measured(answered, seconds - first[0], first[0], steady, looks[-1][1], report["max_in_flight"])
-
-
-def _between(looks: list[tuple[int, float]], least: float, most: float) -> float:
-    """CPU seconds a row between two looks at a run."""
-    within = [look for look in looks if least <= look[0] <= most] or looks
-    (rows, cpu), (more_rows, more_cpu) = within[0], within[-1]
-    return (more_cpu - cpu) / (more_rows - rows)
+    within = [look for look in looks if 0.1 * rows <= look[0] <= 0.9 * rows] or looks
+    (some, early), (more, late) = within[0], within[-1]
+    asking, whole = (late.asking - early.asking) / (more - some), (late.whole - early.whole) / (more - some)
+    spent = looks[-1][1].whole - before.whole
+    return Measured(answered, seconds - first[0], first[0], asking, whole, spent, report["max_in_flight"])
 
 
 def bare(call: TeacherCall, rows: int, start: int, in_flight: int) -> float:
@@ -135,16 +133,17 @@ def main() -> None:
     ideal = options.in_flight / options.latency
     print(f"{here}\n")
     print(
-        "| rows | workers | in flight | teacher s | rows/s | of ideal | CPU ms/row | bare | ratio | start-up s |",
+        "| rows | workers | in flight | teacher s | rows/s | of ideal | bare ms/row | workers, authorities | ratio |",
         end="",
     )
-    print(" first request s |\n|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print(" with the driver | ratio | start-up s | first request s |\n|" + "---:|" * 13)
     for each, least in zip(many, plain, strict=True):
         rate = each.rows / each.seconds
         print(
             f"| {each.rows} | {options.workers} | {each.max_in_flight} | {options.latency:g} | {rate:.0f} | "
-            f"{rate / ideal:.0%} | {1000 * each.steady_s:.2f} | {1000 * least:.2f} | {each.steady_s / least:.2f} | "
-            f"{each.whole_s - each.rows * each.steady_s:.1f} | {each.first_request_s:.1f} |"
+            f"{rate / ideal:.0%} | {1000 * least:.2f} | {1000 * each.asking_s:.2f} | {each.asking_s / least:.2f} | "
+            f"{1000 * each.whole_s:.2f} | {each.whole_s / least:.2f} | {each.all_s - each.rows * each.whole_s:.1f} | "
+            f"{each.first_request_s:.1f} |"
         )
 
 

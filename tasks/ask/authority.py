@@ -198,7 +198,7 @@ class Authorities:
     """Of the journals of workers on nodes that do not see the data root."""
 
     async def stop(self, reason: str) -> None:
-        """Have every worker of the run send nothing more, within one exchange (at most 0.2 s)."""
+        """Have every worker of the run send nothing more, within one exchange (at most 0.4 s)."""
         await asyncio.gather(*(pool.stop_run.remote(self.run_id, reason) for pool in self.quota.values()))
 
     async def progress(self) -> Progress:

@@ -104,7 +104,7 @@ def pools_of(calls: Iterable[TeacherCall]) -> dict[Account, tuple[RunTerms, Limi
 
 
 async def stop_asking(authorities: Authorities, reason: str) -> None:
-    """Have every worker of the run stop sending within 0.2 s, drain for its stated time, and return."""
+    """Have every worker of the run stop sending within 0.4 s, drain for its stated time, and return."""
     await authorities.stop(reason)
 
 

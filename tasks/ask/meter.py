@@ -19,7 +19,7 @@ SAFETY = 0.99
 SAFETY_PRODUCED = 0.985
 """Where output is charged as it is produced: how much a request takes is known only afterwards."""
 HORIZON_S = 0.25
-"""How far ahead sends are planned; a worker exchanges at least every 0.2 s, so no budget is idle in between."""
+"""How far ahead sends are planned; a worker then exchanges at least every 0.2 s, so no budget is idle in between."""
 LATE_S = 0.25
 """A planned send that is later than this is given back: what is late bunches up with what is punctual."""
 JITTER_S = 0.45

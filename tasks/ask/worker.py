@@ -9,7 +9,6 @@ project.
 import asyncio
 import heapq
 import random
-import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
@@ -25,8 +24,9 @@ from tasks.ask.client import TROUBLE, Lost, transport_to, what_was_lost
 from tasks.ask.exchange import Failure, Stop
 from tasks.ask.journal import SUFFIX, Journal, blotted, microseconds, redacted
 from tasks.ask.keeping import Actors
-from tasks.ask.lease import EXCHANGE_S, AuthorityLost, Lease, Permit
+from tasks.ask.lease import CALM_S, EXCHANGE_S, AuthorityLost, Lease, Permit
 from tasks.ask.longer import ask_longer, is_last
+from tasks.ask.loop import run_loop
 from tasks.ask.outcomes import RULES, backoff, tried_again
 from tasks.ask.place import Here, Place, find_place
 from tasks.ask.post import Received, post
@@ -209,8 +209,12 @@ class Asking:
 
     async def _pause_between_exchanges(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._rng.uniform(*EXCHANGE_S)):
+            async with asyncio.timeout(self._rng.uniform(*EXCHANGE_S)) as pause:
                 await self._urgent.wait()
+        if pause.expired() and self.lease.is_calm:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CALM_S):
+                    await self._urgent.wait()
         self._urgent.clear()
 
     def _queue_those_due(self) -> None:
@@ -342,13 +346,3 @@ def _bounded(exchange: Exchange) -> Exchange:
             raise AuthorityLost(f"no answer for {AUTHORITY_TIMEOUT_S:g} s") from error
 
     return bounded
-
-
-def run_loop(work: Coroutine[Any, Any, WorkerDone]) -> WorkerDone:
-    """Run on uvloop where there is one."""
-    if sys.platform == "linux":
-        import uvloop
-
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(work)
-    return asyncio.run(work)

@@ -16,6 +16,7 @@ from tasks.ask.call import WorkerDone
 from tasks.ask.client import transport_to
 from tasks.ask.continuing import Prefix, can_continue, continued_body, joined, whole_body
 from tasks.ask.lengths import FEWEST, Lengths, expected_charge, ladder, measured_cap
+from tasks.ask.loop import run_loop
 from tasks.ask.measured import CapBook, reserves
 from tasks.ask.providers import CHARGE_RULES
 from tasks.ask.reply import split_reasoning
@@ -23,7 +24,7 @@ from tasks.ask.rows import read_rows
 from tasks.ask.sampling import Ask, Sampling, prompt_class
 from tasks.ask.segment import Segment, read_segment
 from tasks.ask.spend import Ceiling
-from tasks.ask.worker import ask_batch_rows, run_loop
+from tasks.ask.worker import ask_batch_rows
 from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 

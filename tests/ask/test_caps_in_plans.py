@@ -17,12 +17,13 @@ from flows.summary import read_drawn_again
 from tasks.ask.adopt import commit
 from tasks.ask.client import transport_to
 from tasks.ask.lengths import ladder
+from tasks.ask.loop import run_loop
 from tasks.ask.plan import AskPlan, plan_asking
 from tasks.ask.prompts import PromptSource
 from tasks.ask.rows import read_rows
 from tasks.ask.sampling import Ask, Sampling
 from tasks.ask.spend import Ceiling
-from tasks.ask.worker import ask_batch_rows, run_loop
+from tasks.ask.worker import ask_batch_rows
 from tasks.right.gate import Admission
 from tasks.right.terms import Quota, Teacher
 from warehouse.catalog import connect, publish

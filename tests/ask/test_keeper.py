@@ -18,12 +18,13 @@ from tasks.ask.exchange import Limits
 from tasks.ask.journal import Journal, encode, owned, read_frames
 from tasks.ask.keeper import Converter, Keeper
 from tasks.ask.keeping import Actors, KeeperGone, calling
+from tasks.ask.loop import run_loop
 from tasks.ask.place import AtKeeper, Here, find_place
 from tasks.ask.rows import read_rows
 from tasks.ask.segment import SegmentHeader, read_segment
 from tasks.ask.shared_root import ROOT_ID
 from tasks.ask.spend_authority import SpendAuthority
-from tasks.ask.worker import ask_batch_rows, run_loop
+from tasks.ask.worker import ask_batch_rows
 from warehouse.errors import RunFailed
 from warehouse.layout import DataRoot
 

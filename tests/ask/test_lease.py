@@ -291,3 +291,24 @@ def test_a_worker_that_is_refused_connections_waits_for_the_pool_before_it_tries
     assert tried == REFUSED
     there.now += EXCHANGE_S[1]
     assert there.lease.take() is not None
+
+
+def test_the_pool_is_asked_later_only_where_no_rate_is_limited_and_permission_outlasts_the_wait() -> None:
+    there = Authorities()
+    there.queue(40)
+    assert not there.lease.is_calm, "nothing has been let through"
+    there.grant = granting(30, 5)
+    there.exchange()
+    assert there.lease.is_calm
+    there.taken()
+    assert there.lease.is_calm, "5 went since the last exchange, 25 may still go"
+    there.lease.in_flight = 0
+    for _ in range(3):
+        there.taken()
+        there.lease.in_flight = 0
+    assert not there.lease.is_calm, "20 went, 10 may still go"
+    metered = Authorities()
+    metered.queue(40)
+    metered.grant = granting(30, 5, metered=True)
+    metered.exchange()
+    assert not metered.lease.is_calm

@@ -14,6 +14,7 @@ from simulated import SimulatedTeacher
 from tasks.ask.adopt import commit
 from tasks.ask.call import WorkerDone
 from tasks.ask.client import transport_to
+from tasks.ask.loop import run_loop
 from tasks.ask.outcomes import asked_again
 from tasks.ask.plan import plan_asking
 from tasks.ask.prompts import PromptSource
@@ -22,7 +23,7 @@ from tasks.ask.sampling import Ask, Sampling
 from tasks.ask.segment import Segment, read_segment
 from tasks.ask.spend import Amount
 from tasks.ask.stream import CONTENT_TYPE
-from tasks.ask.worker import ask_batch_rows, run_loop
+from tasks.ask.worker import ask_batch_rows
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import Trace, check_finish
 from tasks.right.gate import Admission
