@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.judge.finding import whole_text
 from tasks.judge.near import Close, Pair, ShingleFile, Similar, best_of, clusters, likely
 from tasks.judge.policy import JudgePolicy
-from tasks.judge.rules import DUPLICATE_VERSION, PER_PROMPT_VERSION, whole_text
+from tasks.judge.rules import DUPLICATE_VERSION, PER_PROMPT_VERSION
 from tasks.judge.sketch import shingles
 from tasks.judge.words import words
 

@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 RuleName = Literal[
-    "finish", "empty", "encoding", "reasoning", "refusal", "length", "repetition", "duplicate"
+    "finish", "empty", "encoding", "reasoning", "refusal", "identity", "control", "injection", "script", "question",
+    "length", "repetition", "duplicate",
 ]  # fmt: skip
 """The rules that `JudgePolicy.annotate` can quieten; the answer check has its own field."""
 
@@ -53,6 +54,13 @@ class JudgePolicy(BaseModel):
     max_compression: float = Field(5.0, gt=1)
     """Largest ratio of bytes to zstd (level 1) bytes, for loops without spaces. Measured: clean at most
     2.9, loops 5.8."""
+
+    max_foreign_script: float = Field(0.05, ge=0, le=1)
+    """Largest share of a trace's letters from scripts that its question does not use (Latin and Greek always may
+    occur). Teachers that think in two languages switch for whole sentences; one quoted word stays below it."""
+
+    min_question_characters: int = Field(0, ge=0)
+    """Fewest characters of a question. 0, as `2 + 2 = ?` is a question; 20 drops fragments of scraped sets."""
 
     near_duplicate_jaccard: float = Field(0.8, ge=0.75, le=1)
     """Exact Jaccard of word 5-grams from which two traces are near duplicates; the usual value since Lee et

@@ -7,8 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from tasks.judge.finding import Finding, Rule, Trace
 from tasks.judge.policy import JudgePolicy
-from tasks.judge.rules import RULES, Finding, Rule, Trace
+from tasks.judge.rules import RULES
 from tasks.judge.sketch import bands, digests, shingles
 from tasks.judge.words import Hashes, number_key
 
@@ -24,6 +25,7 @@ INPUTS = pa.schema(
         ("reference", pa.string()),
         ("verifier", pa.string()),
         ("metadata", pa.string()),
+        ("question", pa.large_string()),
     ]
 )
 JUDGED = pa.schema(
@@ -62,7 +64,7 @@ def judge_rows(table: pa.Table, policy: JudgePolicy) -> pa.Table:
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
     for batch in table.to_batches(max_chunksize=256):  # Python strings of 256 traces at a time
         for row in batch.to_pylist():
-            yield row | {"reasoning": row["reasoning"] or "", "answer": row["answer"] or ""}
+            yield row | {name: row[name] or "" for name in ("reasoning", "answer", "question")}
 
 
 def judge_trace(trace: Trace, policy: JudgePolicy) -> dict[str, object]:

@@ -8,6 +8,11 @@ passes.
 | encoding | `bad_encoding` |
 | reasoning | `unclosed_reasoning`, `no_reasoning` |
 | refusal | `refused` |
+| identity | `identity_leak` |
+| control | `control_tokens` |
+| injection | `injection` |
+| script | `script_mix` |
+| question | `needs_image`, `question_too_short` |
 | length | `too_short`, `too_long` |
 | repetition | `repetition` |
 | answer | `wrong_answer`; undecided: the codes of `verify.py` |
@@ -19,73 +24,14 @@ so a new rule set: everything is then judged again, and nobody is asked.
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import version
-from typing import Literal
 
 from tasks.judge import sketch, verify, words
+from tasks.judge.finding import Finding, Rule, Signal, Trace, passed, rejected
+from tasks.judge.leaks import check_control, check_identity, check_injection, check_script
 from tasks.judge.policy import JudgePolicy
+from tasks.judge.questions import check_question
 from warehouse.records import content_id
-
-Signal = dict[str, str | int | float | bool | None]
-
-
-@dataclass(frozen=True)
-class Trace:
-    """What the rules may see of a trace and its prompt."""
-
-    trace_id: str
-    outcome: str
-    finish_reason: str | None
-    reasoning: str
-    answer: str
-    reference: str | None
-    verifier: str
-    metadata: str | None
-
-    @property
-    def text(self) -> str:
-        """What duplicates, length and repetition are measured on: all that the teacher wrote."""
-        return whole_text(self.reasoning, self.answer)
-
-    @cached_property
-    def words(self) -> words.Hashes:
-        return words.words(self.text)
-
-
-def whole_text(reasoning: str, answer: str) -> str:
-    return f"{reasoning}\n{answer}" if reasoning else answer
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one rule says of one trace."""
-
-    outcome: Literal["pass", "reject", "undecided"]
-    signal: Signal
-    reason: str | None = None
-    details: str = ""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A named, versioned, pure check."""
-
-    name: str
-    version: int
-    settings: tuple[str, ...]
-    """The fields of the policy that it reads."""
-    check: Callable[[Trace, JudgePolicy], Finding]
-
-
-def passed(**signal: str | int | float | bool | None) -> Finding:
-    return Finding("pass", signal)
-
-
-def rejected(reason: str, details: str, **signal: str | int | float | bool | None) -> Finding:
-    return Finding("reject", signal, reason, details)
 
 
 def check_finish(trace: Trace, policy: JudgePolicy) -> Finding:
@@ -228,6 +174,11 @@ RULES = (
     Rule("encoding", 1, (), check_encoding),
     Rule("reasoning", 1, ("min_reasoning_tokens",), check_reasoning),
     Rule("refusal", 1, (), check_refusal),
+    Rule("identity", 1, (), check_identity),
+    Rule("control", 1, (), check_control),
+    Rule("injection", 1, (), check_injection),
+    Rule("script", 1, ("max_foreign_script",), check_script),
+    Rule("question", 1, ("min_question_characters",), check_question),
     Rule("length", 1, ("min_tokens", "max_tokens"), check_length),
     Rule("repetition", 1, ("max_repeated", "max_compression"), check_repetition),
     Rule("answer", verify.VERSION, ("answer",), check_answer),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import tiktoken
 
-from infra.simulated_teacher.faults import Reply, attempt_fault, compose
+from infra.simulated_teacher.faults import SLIPS, Reply, attempt_fault, compose
 from infra.simulated_teacher.question import BadRequest, Question, parse_question
 from infra.simulated_teacher.solver import solve
 from infra.simulated_teacher.switches import BadSwitch, Switches, parse_change, preset, presets, scenario, scenarios
@@ -51,7 +51,7 @@ def test_setting_one_fault_moves_no_other() -> None:
     assert all(a == b for a, b in zip(alone, both, strict=True) if b != ("refusals",))
 
 
-@pytest.mark.parametrize("fault", ["wrong_answers", "wrong_reasoning", "truncated", "refusals", "repeats"])
+@pytest.mark.parametrize("fault", ["wrong_answers", "wrong_reasoning", "truncated", "refusals", "repeats", *SLIPS])
 def test_a_fault_comes_as_often_as_it_was_set(fault: str) -> None:
     planted = sum(one.planted == (fault,) for one in many(Switches().changed({fault: 0.25}), 800))
     assert 150 < planted < 250
@@ -89,6 +89,14 @@ def test_a_near_duplicate_is_a_repeat_with_one_word_more() -> None:
     (exact,) = {one.reasoning for one in many(Switches(styles=200, exact_repeats=1.0), 3)}
     for one in many(Switches(styles=200, near_duplicates=1.0), 20):
         assert one.reasoning.startswith(exact) and len(one.reasoning.split()) == len(exact.split()) + 1
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_comes_on_top_of_a_reply_that_stays_right(slip: str) -> None:
+    for one in many(Switches().changed({slip: 1.0}), 20):
+        assert one.answer == "151" and one.content.startswith("Answer: 151")
+        assert one.reasoning.endswith("47 + 85 = 132. 132 + 19 = 151.") and one.complete
+        assert one.content + one.reasoning != "Answer: 15147 + 85 = 132. 132 + 19 = 151."
 
 
 def test_an_unsolved_question_gets_an_honest_reply_and_no_wrong_answer() -> None:

@@ -13,7 +13,8 @@ select
     t.answer,
     p.reference,
     p.verifier,
-    p.metadata
+    p.metadata,
+    p.question
 from wanted as w
 join traces as t on t.trace_id = w.trace_id
 join prompts as p on p.prompt_id = w.prompt_id
