@@ -16,9 +16,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
-from tasks.judge.finding import Trace
-from tasks.judge.policy import JudgePolicy
-from tasks.judge.rules import RULES
+from tasks.judge.finding import Trace  # noqa: E402
+from tasks.judge.policy import JudgePolicy  # noqa: E402
+from tasks.judge.rules import RULES  # noqa: E402
 
 NAMES = (("question", "answer"), ("problem", "solution"))
 
@@ -46,7 +46,7 @@ def main() -> None:
                 found[rule.name].append(f"{trace.trace_id}: {finding.reason}: {finding.details}")
     print(f"{len(texts):,} texts\n\n| rule | finds fault with | us a text |\n|---|---:|---:|")
     for rule in RULES:
-        print(f"| {rule.name} | {len(found[rule.name])} | {1e6 * seconds[rule.name] / len(texts):.0f} |")
+        print(f"| {rule.name} | {len(found.get(rule.name, ()))} | {1e6 * seconds[rule.name] / len(texts):.0f} |")
     for lines in found.values():
         print("\n".join(lines))
 

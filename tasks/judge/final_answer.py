@@ -29,7 +29,7 @@ _SENTENCE = re.compile(
     r"\banswer[ \t]+(?:is|equals|=|will be|would be)[ \t]*:?[ \t]*(?!correct|right|wrong|not\b)([^\n]+)",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
+_SENTENCE_END = re.compile(r"(?<!\\)[.!?](?=\s|$)")
 _DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("__", "__"), ("`", "`"), ('"', '"'))
 
 

@@ -46,6 +46,22 @@ def normalised(text: str) -> str:
     return text.casefold() if _WORD.fullmatch(text) else text
 
 
+_IN_BASE = re.compile(r"([A-F]*\d[0-9A-F]*)(?:_\{?(\d{1,2})\}?)?")
+_UNIT_POWER = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}\^(\d)$")
+
+
+def compared(left: str, right: str) -> bool | None:
+    """What two normalised answers say without sympy, which overlooks bases and the powers of units: None where they do
+    not decide. Digits without a base are taken to be in the other's."""
+    if left == right:
+        return True
+    one, other = _IN_BASE.fullmatch(left), _IN_BASE.fullmatch(right)
+    if one and other and (one[2] or other[2]):
+        return one[1] == other[1] and (one[2] or other[2]) == (other[2] or one[2])
+    powers = [found[1] for text in (left, right) if (found := _UNIT_POWER.search(text))]
+    return False if len(set(powers)) == 2 else None
+
+
 def as_latex(text: str) -> str:
     """The text as LaTeX between dollars, which math-verify reads whole; `sqrt(2)`, `pi` and Unicode signs
     are rewritten."""

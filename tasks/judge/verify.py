@@ -18,7 +18,7 @@ from tasks.judge import check_process, latex
 from tasks.judge.final_answer import FinalAnswer, final_answer, first_sentence, stripped
 from tasks.judge.numbers import Number, has_unread, read_numbers, same
 
-VERSION = 1
+VERSION = 2
 VERIFIERS = ("exact", "numeric", "math", "reasoning-gym", "none")
 _LONGEST = 2_000  # characters given to sympy; a final answer is shorter, and parsing time grows faster than length
 _SHOWN = 80
@@ -119,8 +119,9 @@ def _one_number(gold: Number, gold_text: str, found: FinalAnswer) -> Check:
 def _math(answer: str, reference: str, metadata: str | None) -> Check:
     found, gold = final_answer(answer), expected_answer(reference)
     shown = found.text[-_SHOWN:] if found.form == "whole" else found.text
-    if latex.normalised(found.text) == latex.normalised(gold):
-        return _decided(True, gold, shown)
+    same_text = latex.compared(latex.normalised(gold), latex.normalised(found.text))
+    if same_text is not None:
+        return _decided(same_text, gold, shown)
     left, right = _plain_number(gold), _plain_number(found.text)
     if left and right:
         return _decided(same(left, right), gold, shown)

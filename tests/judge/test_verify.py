@@ -87,6 +87,21 @@ def test_math_compares_what_is_meant(answer: str, reference: str, score: float) 
     assert verify("math", answer, reference).score == score
 
 
+@pytest.mark.parametrize(
+    ("answer", "reference", "score"),
+    [
+        ("\\boxed{52_8}", "52_8", 1), ("\\boxed{52_{8}}", "52_8", 1), ("\\boxed{52}", "52_8", 1), ("52_9", "52_8", 0),
+        ("\\boxed{A5_{16}}", "A5_{16}", 1), ("\\boxed{A5_{12}}", "A5_{16}", 0), ("\\boxed{53_8}", "52_8", 0),
+        ("\\boxed{x_1}", "x_1", 1), ("\\boxed{x_1 + x_2}", "x_2 + x_1", 1),
+        ("\\boxed{15\\text{ cm}^2}", "15\\mbox{ cm}^2", 1), ("\\boxed{15\\text{ cm}^3}", "15\\mbox{ cm}^2", 0),
+        ("\\boxed{15}", "15\\mbox{ cm}^2", 1), ("\\boxed{2\\pi^2}", "2\\pi^2", 1),
+        ("The final answer is $11,\\! 111,\\! 100$.", "11,\\!111,\\!100", 1),
+    ],
+)  # fmt: skip
+def test_math_heeds_bases_and_the_powers_of_units(answer: str, reference: str, score: float) -> None:
+    assert verify("math", answer, reference).score == score
+
+
 def test_mathematics_that_hangs_is_undecided_in_bounded_time() -> None:
     started = time.monotonic()
     check = verify("math", "\\boxed{9^{9^{9^{9}}}}", "3")
