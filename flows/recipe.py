@@ -129,8 +129,11 @@ def load_recipe(path: Path) -> Recipe:
     except yaml.YAMLError as error:
         raise BadInput(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     recipe = parse_recipe(data, str(path))
+    # An absolute path stays: joining to it gives it back.
+    folder = path.parent.absolute()
+    packs = {"eval_packs": tuple(folder / pack for pack in recipe.judge.eval_packs)}
+    recipe = recipe.model_copy(update={"judge": recipe.judge.model_copy(update=packs)})
     if recipe.prompts.is_generator:
         return recipe
-    # An absolute source stays: joining to it gives it back.
-    source = {"source": str(path.parent.absolute() / recipe.prompts.source)}
+    source = {"source": str(folder / recipe.prompts.source)}
     return recipe.model_copy(update={"prompts": recipe.prompts.model_copy(update=source)})

@@ -7,23 +7,25 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from tasks.judge.contamination import Evaluation
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rows import judge_rows
+from tasks.judge.rules import NOTHING
 
 
-def judge_chunk(inputs: Path, judged: Path, policy: JudgePolicy) -> bool:
+def judge_chunk(inputs: Path, judged: Path, policy: JudgePolicy, evaluation: Evaluation = NOTHING) -> bool:
     """Judge the rows of one file into another. Running it again gives the same file. False: nothing was done, as this
     node does not see the file."""
     if not inputs.exists():
         return False
-    put_judged(judged, judge_sent(inputs.read_bytes(), policy))
+    put_judged(judged, judge_sent(inputs.read_bytes(), policy, evaluation))
     return True
 
 
-def judge_sent(rows: bytes, policy: JudgePolicy) -> bytes:
+def judge_sent(rows: bytes, policy: JudgePolicy, evaluation: Evaluation = NOTHING) -> bytes:
     """The same from and to the bytes of such files, for a node that does not see the data root."""
     judged = BytesIO()
-    pq.write_table(judge_rows(pq.read_table(BytesIO(rows)), policy), judged, compression="zstd")
+    pq.write_table(judge_rows(pq.read_table(BytesIO(rows)), policy, evaluation), judged, compression="zstd")
     return judged.getvalue()
 
 

@@ -43,7 +43,7 @@ def whole_text(reasoning: str, answer: str) -> str:
 class Finding:
     """What one rule says of one trace."""
 
-    outcome: Literal["pass", "reject", "undecided"]
+    outcome: Literal["pass", "reject", "undecided", "quarantine"]
     signal: Signal
     reason: str | None = None
     details: str = ""
@@ -66,3 +66,8 @@ def passed(**signal: str | int | float | bool | None) -> Finding:
 
 def rejected(reason: str, details: str, **signal: str | int | float | bool | None) -> Finding:
     return Finding("reject", signal, reason, details)
+
+
+def quarantined(reason: str, details: str, **signal: str | int | float | bool | None) -> Finding:
+    """For a person to look at."""
+    return Finding("quarantine", signal, reason, details)

@@ -9,7 +9,7 @@ says depends on the traces and the policy, not on order, chunks or time.
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,8 +17,10 @@ from datetime import datetime
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.judge.contamination import Evaluation
 from tasks.judge.duplicates import Connection, statement
 from tasks.judge.judging import OUTCOMES, STREAM_ROWS, Counted, Judging, run
+from tasks.judge.packs import read_packs
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import described, rule_set
 from warehouse.catalog import Transaction, connect, transaction
@@ -59,20 +61,21 @@ def judge_answers(
     finds it and writes nothing. Ray must be initialised.
 
     Raises:
-        BadInput: there is no warehouse.
+        BadInput: there is no warehouse, or an evaluation pack cannot be read.
         RunFailed: a part could not be written; or traces and verdicts do not add up, which would be a bug.
     """
-    rules = rule_set(policy)
+    evaluation = Evaluation(read_packs(policy.eval_packs))
+    rules = rule_set(policy, evaluation)
     with closing(connect(root)) as connection:
         judge_run = content_id(dataset, rules, _traces_digest(connection, dataset))
         known = _known(connection, dataset, judge_run)
         if known is None:
-            judging = Judging(root, connection, dataset, judge_run, rules, policy, now)
+            judging = Judging(root, connection, dataset, judge_run, rules, policy, evaluation, now)
             counted, files = run(judging, root.scratch(run_id) / "judge")
     if known is not None:
         _make_current(root, dataset, judge_run, plan_id, now)
         return known
-    _record(root, dataset, plan_id, judge_run, policy, counted, files, now)
+    _record(root, dataset, plan_id, judge_run, described(policy, evaluation), rules, counted, files, now)
     logger.info("judged %d traces of %s: %s", counted.traces, dataset, counted.outcomes)
     return _judged(judge_run, counted, is_new=True)
 
@@ -83,8 +86,9 @@ def _judged(judge_run: str, counted: Counted, is_new: bool) -> Judged:
 
 def is_judged(root: DataRoot, dataset: str, policy: JudgePolicy) -> bool:
     """Whether these rules have judged just what the dataset's current plan has answers for; then Ray is not needed."""
+    rules = rule_set(policy, Evaluation(read_packs(policy.eval_packs)))
     with closing(connect(root)) as connection:
-        judge_run = content_id(dataset, rule_set(policy), _traces_digest(connection, dataset))
+        judge_run = content_id(dataset, rules, _traces_digest(connection, dataset))
         return _known(connection, dataset, judge_run) is not None
 
 
@@ -119,15 +123,16 @@ def _record(
     dataset: str,
     plan_id: str,
     judge_run: str,
-    policy: JudgePolicy,
+    rules: Sequence[Mapping[str, object]],
+    rule_set_id: str,
     counted: Counted,
     files: Sequence[DataFile],
     now: datetime,
 ) -> None:
     """List the parts and the judge run in one transaction, which also makes it the current one."""
     row = {
-        "judge_run": judge_run, "dataset": dataset, "plan_id": plan_id, "rule_set": rule_set(policy),
-        "rules": json.dumps(described(policy)), "judged_at": now, "traces": counted.traces,
+        "judge_run": judge_run, "dataset": dataset, "plan_id": plan_id, "rule_set": rule_set_id,
+        "rules": json.dumps(rules), "judged_at": now, "traces": counted.traces,
         **counted.outcomes, "is_current": False,
     }  # fmt: skip
     with transaction(root, now) as changes:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import ray
 
 from tasks.judge.chunk import judge_chunk, judge_sent, put_judged
+from tasks.judge.contamination import Evaluation
 from tasks.judge.duplicates import Chunk, Connection, compare, statement
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rows import INPUTS
@@ -53,6 +54,7 @@ class Judging:
     judge_run: str
     rule_set: str
     policy: JudgePolicy
+    evaluation: Evaluation
     now: datetime
 
     def rows(self, sql: str, **parameters: object) -> list[Any]:
@@ -84,7 +86,7 @@ def run(judging: Judging, scratch: Path) -> tuple[Counted, list[DataFile]]:
 def _judge_rows(judging: Judging, scratch: Path) -> list[Chunk]:
     """Run the row-wise rules on Ray, at most a fixed number of chunks at a time. A lost worker's chunk is
     judged again, which is safe here, as nobody is asked."""
-    on_ray = _OnRay(judging.policy)
+    on_ray = _OnRay(judging.policy, judging.evaluation)
     most = IN_FLIGHT * max(1, int(ray.cluster_resources().get("CPU", 1)))
     chunks: list[Chunk] = []
     for chunk in write_inputs(judging.connection, judging.dataset, scratch):
@@ -98,14 +100,14 @@ def _judge_rows(judging: Judging, scratch: Path) -> list[Chunk]:
 class _OnRay:
     """Chunks that workers judge: from file to file, or sent to and fro where a node does not see the files."""
 
-    def __init__(self, policy: JudgePolicy) -> None:
+    def __init__(self, policy: JudgePolicy, evaluation: Evaluation) -> None:
         judging = ray.remote(num_cpus=1, max_retries=2)
         self._by_file, self._sent = judging(judge_chunk), judging(judge_sent)
-        self._policy = ray.put(policy)
+        self._by = ray.put(policy), ray.put(evaluation)
         self._running: dict[Any, Chunk] = {}
 
     def submit(self, chunk: Chunk) -> None:
-        self._running[self._by_file.remote(chunk.inputs, chunk.judged, self._policy)] = chunk
+        self._running[self._by_file.remote(chunk.inputs, chunk.judged, *self._by)] = chunk
 
     def finish(self, fewer_than: int) -> None:
         """Wait until fewer than so many are left."""
@@ -115,7 +117,7 @@ class _OnRay:
             if isinstance(result, bytes):
                 put_judged(chunk.judged, result)
             elif not result:
-                self._running[self._sent.remote(chunk.inputs.read_bytes(), self._policy)] = chunk
+                self._running[self._sent.remote(chunk.inputs.read_bytes(), *self._by)] = chunk
 
 
 def write_inputs(connection: Connection, dataset: str, scratch: Path) -> Iterator[Chunk]:

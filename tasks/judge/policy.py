@@ -1,12 +1,13 @@
 """What rejects a trace, and at which threshold (pure). Every default says where it comes from."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 RuleName = Literal[
     "finish", "empty", "encoding", "reasoning", "refusal", "identity", "control", "injection", "script", "question",
-    "length", "repetition", "duplicate",
+    "contamination", "length", "repetition", "duplicate",
 ]  # fmt: skip
 """The rules that `JudgePolicy.annotate` can quieten; the answer check has its own field."""
 
@@ -61,6 +62,18 @@ class JudgePolicy(BaseModel):
 
     min_question_characters: int = Field(0, ge=0)
     """Fewest characters of a question. 0, as `2 + 2 = ?` is a question; 20 drops fragments of scraped sets."""
+
+    eval_packs: tuple[Path, ...] = ()
+    """Files of evaluation questions (JSON lines with `question`, `problem`, `prompt`, `instruction` or `input`): what
+    holds one of them is no training data. A relative path is taken from the recipe's folder."""
+
+    max_eval_coverage: float = Field(0.5, gt=0, le=1)
+    """Share of an evaluation question's runs of words (8 in questions, 13 in traces) from which a question or a trace
+    holds it. Any one run, which is usual, flags 10 % of MATH's training questions, most of them for their
+    boilerplate."""
+
+    review_eval_coverage: float = Field(0.25, gt=0, le=1)
+    """From this share on, with 13 words in a row in common, a question is put aside for a person to look at."""
 
     near_duplicate_jaccard: float = Field(0.8, ge=0.75, le=1)
     """Exact Jaccard of word 5-grams from which two traces are near duplicates; the usual value since Lee et

@@ -2,14 +2,15 @@
 sketches out."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from tasks.judge.contamination import Evaluation
 from tasks.judge.finding import Finding, Rule, Trace
 from tasks.judge.policy import JudgePolicy
-from tasks.judge.rules import RULES
+from tasks.judge.rules import NOTHING, RULES, rules
 from tasks.judge.sketch import bands, digests, shingles
 from tasks.judge.words import Hashes, number_key
 
@@ -45,17 +46,18 @@ JUDGED = pa.schema(
         ("bands", pa.list_(pa.uint64())),  # 25 keys; null unless kept
     ]
 )
-_OUTCOMES = {"reject": "rejected", "undecided": "undecided"}
+_OUTCOMES = {"reject": "rejected", "undecided": "undecided", "quarantine": "quarantined"}
 
 
-def judge_rows(table: pa.Table, policy: JudgePolicy) -> pa.Table:
+def judge_rows(table: pa.Table, policy: JudgePolicy, evaluation: Evaluation = NOTHING) -> pa.Table:
     """One row of JUDGED for each row of INPUTS, in the same order; depends on nothing but the row and the
     policy."""
     rows: list[dict[str, object]] = []
     sets: dict[int, Hashes] = {}
+    checks = rules(evaluation)
     for number, given in enumerate(_rows(table)):
         trace = Trace(**{name: given[name] for name in Trace.__dataclass_fields__})
-        rows.append({name: given[name] for name in CARRIED} | judge_trace(trace, policy))
+        rows.append({name: given[name] for name in CARRIED} | judge_trace(trace, policy, checks))
         if rows[-1]["outcome"] == "kept" and len(trace.words):
             sets[number] = shingles(trace.words)
     return _with_sketches(pa.Table.from_pylist(rows, schema=JUDGED), sets)
@@ -67,14 +69,14 @@ def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
             yield row | {name: row[name] or "" for name in ("reasoning", "answer", "question")}
 
 
-def judge_trace(trace: Trace, policy: JudgePolicy) -> dict[str, object]:
+def judge_trace(trace: Trace, policy: JudgePolicy, checks: Sequence[Rule] = RULES) -> dict[str, object]:
     """Run every rule: all their signals, and the first that fails and may reject.
 
     The answer check is the one rule that is skipped once another has rejected: it may take seconds.
     """
     signals: dict[str, object] = {}
     first: tuple[Rule, Finding] | None = None
-    for rule in RULES:
+    for rule in checks:
         if rule.name == "answer" and first is not None:
             signals[rule.name] = {"skipped": first[1].reason}
             continue

@@ -13,6 +13,7 @@ passes.
 | injection | `injection` |
 | script | `script_mix` |
 | question | `needs_image`, `question_too_short` |
+| contamination | `contaminated_question`, `contaminated_trace`; quarantined: `contamination_review` |
 | length | `too_short`, `too_long` |
 | repetition | `repetition` |
 | answer | `wrong_answer`; undecided: the codes of `verify.py` |
@@ -26,7 +27,8 @@ import json
 import re
 from importlib.metadata import version
 
-from tasks.judge import sketch, verify, words
+from tasks.judge import contamination, sketch, verify, words
+from tasks.judge.contamination import Evaluation
 from tasks.judge.finding import Finding, Rule, Signal, Trace, passed, rejected
 from tasks.judge.leaks import check_control, check_identity, check_injection, check_script
 from tasks.judge.policy import JudgePolicy
@@ -168,33 +170,47 @@ def check_answer(trace: Trace, policy: JudgePolicy) -> Finding:
     return Finding("reject", signal, "wrong_answer", check.details)
 
 
-RULES = (
-    Rule("finish", 1, ("complete",), check_finish),
-    Rule("empty", 1, (), check_empty),
-    Rule("encoding", 1, (), check_encoding),
-    Rule("reasoning", 1, ("min_reasoning_tokens",), check_reasoning),
-    Rule("refusal", 1, (), check_refusal),
-    Rule("identity", 1, (), check_identity),
-    Rule("control", 1, (), check_control),
-    Rule("injection", 1, (), check_injection),
-    Rule("script", 1, ("max_foreign_script",), check_script),
-    Rule("question", 1, ("min_question_characters",), check_question),
-    Rule("length", 1, ("min_tokens", "max_tokens"), check_length),
-    Rule("repetition", 1, ("max_repeated", "max_compression"), check_repetition),
-    Rule("answer", verify.VERSION, ("answer",), check_answer),
-)
+def rules(evaluation: Evaluation) -> tuple[Rule, ...]:
+    """All of them, in their order."""
+
+    def check_eval(trace: Trace, policy: JudgePolicy) -> Finding:
+        return contamination.check_contamination(trace, policy, evaluation)
+
+    eval_settings = ("max_eval_coverage", "review_eval_coverage")
+    return (
+        Rule("finish", 1, ("complete",), check_finish),
+        Rule("empty", 1, (), check_empty),
+        Rule("encoding", 1, (), check_encoding),
+        Rule("reasoning", 1, ("min_reasoning_tokens",), check_reasoning),
+        Rule("refusal", 1, (), check_refusal),
+        Rule("identity", 1, (), check_identity),
+        Rule("control", 1, (), check_control),
+        Rule("injection", 1, (), check_injection),
+        Rule("script", 1, ("max_foreign_script",), check_script),
+        Rule("question", 1, ("min_question_characters",), check_question),
+        Rule("contamination", contamination.VERSION, eval_settings, check_eval),
+        Rule("length", 1, ("min_tokens", "max_tokens"), check_length),
+        Rule("repetition", 1, ("max_repeated", "max_compression"), check_repetition),
+        Rule("answer", verify.VERSION, ("answer",), check_answer),
+    )
+
+
+NOTHING = Evaluation()
+RULES = rules(NOTHING)
 DUPLICATE_VERSION = 1
 PER_PROMPT_VERSION = 1
 
 
-def described(policy: JudgePolicy) -> list[dict[str, object]]:
-    """Every rule with its version, its thresholds, whether it rejects, and the libraries that decide with
+def described(policy: JudgePolicy, evaluation: Evaluation = NOTHING) -> list[dict[str, object]]:
+    """Every rule with its version, its thresholds, whether it rejects, and the libraries and packs that decide with
     it."""
     given = policy.model_dump(mode="json")
     rows: list[dict[str, object]] = [
         _described(rule.name, rule.version, rule.settings, given, policy) for rule in RULES
     ]
     rows[-1]["libraries"] = {name: version(name) for name in ("math-verify", "sympy", "reasoning-gym")}
+    packs = {pack.name: pack.sha256 for pack in evaluation.packs}
+    next(row for row in rows if row["rule"] == "contamination")["eval_packs"] = packs
     settings = ("near_duplicate_jaccard", "cross_prompt_words")
     rows.append(_described("duplicate", DUPLICATE_VERSION, settings, given, policy) | {"sketch": sketch.VERSION})
     return [*rows, _described("per_prompt", PER_PROMPT_VERSION, ("keep_per_prompt",), given, policy)]
@@ -206,6 +222,6 @@ def _described(
     return {"rule": name, "version": number, "rejects": policy.rejects(name)} | {key: given[key] for key in settings}
 
 
-def rule_set(policy: JudgePolicy) -> str:
-    """The hash of every rule's name, version and threshold."""
-    return content_id(json.dumps(described(policy), sort_keys=True))
+def rule_set(policy: JudgePolicy, evaluation: Evaluation = NOTHING) -> str:
+    """The hash of every rule's name, version and threshold, and of the evaluation packs."""
+    return content_id(json.dumps(described(policy, evaluation), sort_keys=True))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -201,3 +202,24 @@ def test_chunks_are_bounded_in_rows_and_bytes() -> None:
     assert sum(piece.num_rows for piece in cut) == 100
     assert max(piece.nbytes for piece in cut) <= 32 * 2**20
     assert max(piece.num_rows for piece in pieces(pa.RecordBatch.from_pydict({"n": range(5000)}))) <= 1000
+
+
+def test_an_evaluation_pack_judges_anew_and_a_changed_one_again(data_root: DataRoot, tmp_path: Path) -> None:
+    fill(data_root, sums(6))
+    pack = tmp_path / "test.jsonl"
+    pack.write_text('{"question": "What is 2000 plus 7?"}\n{"question": "Who wrote it?"}\n')
+    policy = JudgePolicy(eval_packs=(pack,))
+    assert judged(data_root).kept == 6
+    first = judged(data_root, policy)
+    assert (first.is_new, first.reasons) == (True, {"contamination_review": 5, "contaminated_question": 1})
+    assert not judged(data_root, policy).is_new
+    details = "select details from verdicts where is_current and reason = 'contaminated_question'"
+    assert "test.jsonl:1" in str(rows(data_root, details)[0][0])
+    pack.write_text('{"question": "Who wrote it?"}\n')
+    assert (judged(data_root, policy).kept, judged(data_root, policy).is_new) == (6, False)
+
+
+def test_an_evaluation_pack_that_is_not_there_ends_the_judging_before_it_begins(data_root: DataRoot) -> None:
+    fill(data_root, sums(1))
+    with pytest.raises(BadInput, match="nowhere.jsonl"):
+        judged(data_root, JudgePolicy(eval_packs=(data_root.path / "nowhere.jsonl",)))
