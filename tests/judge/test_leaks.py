@@ -2,30 +2,17 @@
 
 import json
 import time
-from typing import Any
 
 import pytest
+from judge.written import trace
 
-from tasks.judge.finding import Finding, Trace
+from tasks.judge.finding import Finding
 from tasks.judge.leaks import check_control, check_identity, check_injection, check_script, script
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.questions import check_question
 from tasks.judge.rows import judge_trace
 
 POLICY = JudgePolicy()
-
-
-def trace(answer: str, question: str = "What is 3 + 4?", **fields: Any) -> Trace:
-    known: dict[str, Any] = {
-        "trace_id": "t",
-        "outcome": "ok",
-        "finish_reason": "stop",
-        "reasoning": "",
-        "reference": None,
-        "verifier": "none",
-        "metadata": None,
-    }
-    return Trace(answer=answer, question=question, **known | fields)
 
 
 def reason(found: Finding) -> str | None:

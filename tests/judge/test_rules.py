@@ -4,25 +4,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from judge.written import PLAIN, trace
 
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rows import INPUTS, judge_rows, judge_trace
 from tasks.judge.rules import RULES, Trace, described, rule_set
-
-PLAIN = "First I add 3 and 4, which makes 7, and then I double it. The answer is 14."
-
-
-def trace(answer: str = PLAIN, **fields: Any) -> Trace:
-    known: dict[str, Any] = {
-        "trace_id": "t",
-        "outcome": "ok",
-        "finish_reason": "stop",
-        "reasoning": "",
-        "reference": None,
-        "verifier": "none",
-        "metadata": None,
-    }
-    return Trace(answer=answer, **known | fields)
 
 
 def judged(given: Trace, **policy: Any) -> dict[str, Any]:
