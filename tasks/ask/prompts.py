@@ -14,7 +14,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tasks.ask.sources import GENERATOR, Row, read_rows
-from tasks.judge.snippet import TestsUnusable, tests_in
+from tasks.judge.snippet import TestsUnusable, stated_tests
 from warehouse.errors import BadInput
 from warehouse.records import content_id
 
@@ -262,7 +262,7 @@ def _metadata(row: Row, mapping: Mapping[str, str], verifier: str) -> str | None
         )
     if verifier == "code":
         try:
-            tests_in(metadata)
+            stated_tests(metadata)
         except TestsUnusable as error:
             raise BadInput(
                 f"{row.place}: the verifier 'code' needs tests: {error}: map a metadata column that has them"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from tasks.judge.sandbox import Limits, Ran, Sandbox
-from tasks.judge.snippet import MOST_CHARACTERS, Case, TestsUnusable, code_in, same_output, tests_in
+from tasks.judge.snippet import MOST_CHARACTERS, Case, TestsUnusable, code_in, same_output, stated_tests
 
 TOTAL_CPU_S = 30.0
 """For all tests of one answer together."""
@@ -25,7 +25,7 @@ def check_code(answer: str, metadata: str | None, sandbox: Sandbox, limits: Limi
     """1 where every test passes, else 0 with the first that does not; undecided where the tests cannot be read, no
     sandbox holds, the sandbox fails, or the machine is too busy to say that the code is slow."""
     try:
-        tests = tests_in(metadata)
+        tests = stated_tests(metadata)
     except TestsUnusable as error:
         return CodeCheck(None, f"the verifier code cannot use this prompt: {error}", "reference_unusable")
     code = code_in(answer)

@@ -20,6 +20,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -34,6 +35,7 @@ End = Literal["finished", "error", "left", "cpu", "asleep", "starved", "disk", "
 _ROOT = Path(__file__).parents[2]
 _INSIDE = Path(__file__).with_name("inside")
 _START_S = 30.0
+_MEMORY = "/dev/shm"  # where a folder of many small files costs no disk
 _SPARE_USER = 0x70000000
 """Far from the users of systems and containers; with the server's process id added, no two servers share one."""
 
@@ -163,9 +165,13 @@ class Sandbox:
     """One sandbox and its server, started when first asked; safe to use from several threads, one snippet at
     a time."""
 
-    def __init__(self, candidates: Sequence[Candidate] = CANDIDATES) -> None:
+    def __init__(
+        self, candidates: Sequence[Candidate] = CANDIDATES, files: Mapping[str, list[str]] | None = None
+    ) -> None:
+        """`files` are shown in place of `visible_files()`; a sandbox that shows too much does not hold."""
         self._lock = threading.Lock()
         self._candidates = tuple(candidates)
+        self._files = files
         self._chosen: Candidate | None = None
         self._why: list[str] = []
         self._server: _Server | None = None
@@ -228,7 +234,7 @@ class Sandbox:
 
     def _running(self, candidate: Candidate) -> "_Server":
         if self._server is None or self._server.owner != os.getpid():  # a forked child must not share the pipes
-            self._server = _Server(candidate)
+            self._server = _Server(candidate, self._files or visible_files())
         return self._server
 
     def _stop(self) -> None:
@@ -271,7 +277,7 @@ def _read(reply: Mapping[str, Any], sandbox: str, limits: Limits) -> Ran:
         end, said = "failed", f"the sandbox {sandbox} could not be entered: {said}"
     elif reply["killed"]:
         end = reply["killed"]
-    elif signalled and reply["cpu_s"] >= limits.cpu_s * 0.98:
+    elif signalled == signal.SIGXCPU or (signalled == signal.SIGKILL and reply["cpu_s"] >= limits.cpu_s):
         end = "cpu"
     elif signalled:
         end, said = "killed", f"it died of signal {signalled}"
@@ -287,15 +293,15 @@ def _read(reply: Mapping[str, Any], sandbox: str, limits: Limits) -> Ran:
 class _Server:
     """The process inside, by its pipes. OSError where it does not start, is late, or has ended."""
 
-    def __init__(self, candidate: Candidate) -> None:
-        files = visible_files()
+    def __init__(self, candidate: Candidate, files: Mapping[str, list[str]]) -> None:
         before = candidate.command(files)
         if before is None:
             raise OSError("not installed")
         self.owner = os.getpid()
         self.user = spare_user() if candidate.how != "landlock" else 0
-        self._scratch = tempfile.mkdtemp(prefix="stillhouse-sandbox-")
-        given = json.dumps([candidate.how, self._scratch, self.user, files])
+        memory = _MEMORY if candidate.how == "landlock" and os.access(_MEMORY, os.W_OK) else None
+        self._scratch = tempfile.mkdtemp(prefix="stillhouse-sandbox-", dir=memory)
+        given = json.dumps([candidate.how, self._scratch, self.user, os.readlink("/proc/self/ns/mnt"), files])
         start = (
             f"import json, sys; sys.path.insert(0, {str(_ROOT)!r}); from tasks.judge.inside.server import main;"
             " del sys.path[0]; main(*json.loads(sys.argv[1]))"
@@ -311,6 +317,8 @@ class _Server:
         except OSError:
             self.close()
             raise
+        if candidate.how != "landlock":
+            os.rmdir(self._scratch)  # it has moved to its own root; a killed judge then leaves nothing behind
 
     def ask(self, request: Mapping[str, Any], wait_s: float) -> dict[str, Any]:
         """The server's answer to one request."""

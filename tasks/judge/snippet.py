@@ -70,7 +70,7 @@ def _is_code(text: str) -> bool:
     return any(not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call | ast.Await) for node in body)
 
 
-def tests_in(metadata: str | None) -> str | tuple[Case, ...]:
+def stated_tests(metadata: str | None) -> str | tuple[Case, ...]:
     """The tests that a prompt's metadata states; TestsUnusable where it states none."""
     try:
         given = json.loads(metadata or "null")

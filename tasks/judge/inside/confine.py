@@ -88,22 +88,29 @@ def become(user: int) -> None:
     os.setresuid(user, user, user)
 
 
-def drop_capabilities() -> None:
-    """All of them, and what could bring them back."""
+def bound_capabilities() -> None:
+    """No program that this process or a child of it starts gets a capability; it keeps its own."""
     for capability in range(64):
         if _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
             break  # EINVAL after the last that there is; EPERM where there is none to drop
     _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+
+
+def drop_capabilities() -> None:
+    """All that this process has."""
     header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0))
     _checked(_libc.capset(header, ctypes.create_string_buffer(24)), "capset")
 
 
 def limit(limits: Mapping[int, int]) -> None:
-    """Set soft and hard resource limits (setrlimit(2))."""
+    """Set resource limits (setrlimit(2)), soft and hard alike; that of CPU time a second apart, so that SIGXCPU
+    says what happened before SIGKILL does not."""
     for which, value in limits.items():
-        hard = resource.getrlimit(which)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(which, (value, value))
+        most = resource.getrlimit(which)[1]
+        hard = value + (which == resource.RLIMIT_CPU)
+        if most != resource.RLIM_INFINITY:
+            value, hard = min(value, most), min(hard, most)
+        resource.setrlimit(which, (value, hard))
 
 
 def landlock_version() -> int:

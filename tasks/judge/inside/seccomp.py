@@ -8,6 +8,7 @@ nothing but the standard library, as it runs inside the sandbox too.
 """
 
 import errno
+import functools
 import struct
 
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -54,6 +55,7 @@ _REFUSED: dict[str, tuple[int, int | None]] = {
 _CLONE, _CLONE3, _KILL, _TGKILL = (56, 220), (435, 435), (62, 129), (234, 131)
 _SOCKETPAIR, _SENDTO, _FCNTL, _PRLIMIT, _IOCTL = (53, 199), (44, 206), (72, 25), (302, 261), (16, 29)
 _CLONE_THREAD = 0x10000
+_OWN_PID = 0x7FFFFFF1  # stands for the process; no process has it (PID_MAX_LIMIT is 2^22), nor is it a call or a flag
 _OWNER_OF_SIGNALS = {"fcntl": (8, 10, 15), "ioctl": (0x8901, 0x8902, 0x5412)}
 """F_SETOWN, F_SETSIG, F_SETOWN_EX; FIOSETOWN, SIOCSPGRP, TIOCSTI: ways to have the kernel signal or type for one."""
 
@@ -62,16 +64,17 @@ _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER, _ARCHITECTURE = 0, 4
 
 
-def architectures() -> tuple[str, ...]:
-    """The machines (`os.uname().machine`) that a filter can be built for."""
-    return tuple(_ARCHITECTURES)
-
-
 def program(machine: str, pid: int) -> bytes:
-    """The filter for the process `pid`, as an array of struct sock_filter; KeyError for an unknown machine."""
-    column = list(_ARCHITECTURES).index(machine) if machine in _ARCHITECTURES else None
-    if column is None:
-        raise KeyError(machine)
+    """The filter for the process `pid`, as an array of struct sock_filter; OSError for an unknown machine."""
+    return _template(machine).replace(struct.pack("=I", _OWN_PID), struct.pack("=I", pid))
+
+
+@functools.cache
+def _template(machine: str) -> bytes:
+    """The filter but for the process: a forked child has no time to build 300 instructions."""
+    if machine not in _ARCHITECTURES:
+        raise OSError(f"no filter of system calls is known for {machine}, only for {', '.join(_ARCHITECTURES)}")
+    column = list(_ARCHITECTURES).index(machine)
     refuse, absent = _op(_RETURN, _ERRNO | errno.EPERM), _op(_RETURN, _ERRNO | errno.ENOSYS)
     parts = [
         _op(_LOAD, _ARCHITECTURE), _op(_JUMP_EQUAL, _ARCHITECTURES[machine], 1, 0), _op(_RETURN, _KILL_PROCESS),
@@ -84,7 +87,7 @@ def program(machine: str, pid: int) -> bytes:
             parts += [_op(_JUMP_EQUAL, number, 0, 1), refuse]
     parts += _only(_CLONE[column], 0, _CLONE_THREAD, _CLONE_THREAD)
     for own in (_KILL, _TGKILL):
-        parts += _only(own[column], 0, 0xFFFFFFFF, pid)
+        parts += _only(own[column], 0, 0xFFFFFFFF, _OWN_PID)
     parts += _only(_PRLIMIT[column], 0, 0xFFFFFFFF, 0) + _only(_SENDTO[column], 4, 0xFFFFFFFF, 0, both=True)
     parts += _only(_SOCKETPAIR[column], 1, 0xF, 1)  # SOCK_STREAM: a pair of datagram sockets can send elsewhere
     parts += _never(_FCNTL[column], _OWNER_OF_SIGNALS["fcntl"]) + _never(_IOCTL[column], _OWNER_OF_SIGNALS["ioctl"])

@@ -24,7 +24,7 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from tasks.judge.inside import confine
+from tasks.judge.inside import confine, seccomp
 
 Request = dict[str, Any]
 _IMPORTED = (
@@ -34,14 +34,17 @@ _IMPORTED = (
 )  # fmt: skip
 _SAID = 600
 _TICK_S = 0.02
+_MOST_FILES, _DEEPEST = 4096, 100
 
 
 class Place:
     """Where snippets run: made once, emptied after each."""
 
-    def __init__(self, how: str, scratch: str, user: int, files: Mapping[str, list[str]]) -> None:
+    def __init__(self, how: str, scratch: str, user: int, outside: str, files: Mapping[str, list[str]]) -> None:
         self.user = user
         self._mounts = how != "landlock"
+        if self._mounts and os.path.exists("/proc/self/ns/mnt") and os.readlink("/proc/self/ns/mnt") == outside:
+            raise OSError("it is not in a namespace of its own, and must not mount anything")
         if how == "namespaces":
             confine.change_root(scratch, files["readable"], files["masked"], files["devices"])
         self.work = "/tmp" if self._mounts else os.path.join(scratch, "work")
@@ -50,6 +53,8 @@ class Place:
         self._files = files
         self._has_landlock = not self._mounts or confine.landlock_version() >= confine.NEEDED_LANDLOCK
         self._rules: int | None = None if self._mounts else self._ruled()
+        confine.bound_capabilities()
+        seccomp.program(os.uname().machine, os.getpid())  # built here, once
         self._null = os.open(os.devnull, os.O_RDWR)
 
     def _ruled(self) -> int | None:
@@ -74,23 +79,31 @@ class Place:
             confine.unmount("/tmp")
 
     def _empty(self) -> None:
-        """rm, as folders may be nested deeper than Python can go."""
-        if os.listdir(self.work):
-            subprocess.run(["chmod", "-R", "u+rwx", self.work], check=False, stderr=subprocess.DEVNULL)
-        for name in os.listdir(self.work):
-            subprocess.run(["rm", "-rf", "--", os.path.join(self.work, name)], check=True)
+        """By rm, as folders may be nested deeper than Python can go."""
+        names = [f"./{name}" for name in os.listdir(self.work)]
+        if names:
+            subprocess.run(["chmod", "-R", "u+rwx", "."], cwd=self.work, check=False, stderr=subprocess.DEVNULL)
+        for at in range(0, len(names), 200):
+            subprocess.run(["rm", "-rf", *names[at : at + 200]], cwd=self.work, check=True)
 
     def too_full(self, disk_bytes: int) -> bool:
-        """Where no file system bounds it: whether the files take more than this, or are more than 4,096."""
+        """Where no file system bounds it: whether the files take more than this, are more than 4,096, or lie
+        deeper than 100 folders, where they could not be counted."""
         if self._mounts:
             return False
         taken = count = 0
-        for folder, _, names in os.walk(self.work):
-            for name in names:
+        folders = [(self.work, 0)]
+        while folders:
+            folder, depth = folders.pop()
+            for entry in _listed(folder):
                 with contextlib.suppress(FileNotFoundError):
-                    taken += os.lstat(os.path.join(folder, name)).st_blocks * 512
-            count += 1 + len(names)
-        return taken > disk_bytes or count > 4096
+                    taken += entry.stat(follow_symlinks=False).st_blocks * 512
+                count += 1
+                if taken > disk_bytes or count > _MOST_FILES or depth > _DEEPEST:
+                    return True
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append((entry.path, depth + 1))
+        return False
 
     @property
     def tick_s(self) -> float | None:
@@ -118,6 +131,12 @@ class Place:
         return said
 
 
+def _listed(folder: str) -> Iterator[os.DirEntry[str]]:
+    """What is in a folder that may vanish, or be closed, while it is read."""
+    with contextlib.suppress(FileNotFoundError, PermissionError), os.scandir(folder) as entries:
+        yield from entries
+
+
 def limits_of(request: Request) -> dict[int, int]:
     limits = {
         resource.RLIMIT_CPU: int(request["cpu_s"]),
@@ -138,7 +157,7 @@ def answered(place: Place, request: Request) -> dict[str, Any]:
     seen, ready = os.pipe()
     token = os.urandom(16)
     try:
-        os.write(stdin, request["stdin"].encode())
+        os.write(stdin, request["stdin"].encode("utf-8", "replace"))
         os.lseek(stdin, 0, os.SEEK_SET)
         with place.fresh(request["disk_bytes"]):
             child = os.fork()
@@ -221,7 +240,6 @@ def _run(code: str, tests: str | None, report: int, token: bytes) -> int:
     for name in [name for name in sys.modules if name.split(".")[0] == "tasks"]:
         del sys.modules[name]
     sys.modules[module.__name__] = module
-    os.environ.clear()
     sys.argv = ["snippet"]
     sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
@@ -273,7 +291,7 @@ def _described(error: BaseException, sources: Mapping[str, str]) -> str:
     return f"{said[: _SAID // 2]} (line {number} of the {name.strip('<>')}: {line[:200]})"
 
 
-def main(how: str, scratch: str, user: int, files: Mapping[str, list[str]]) -> None:
+def main(how: str, scratch: str, user: int, outside: str, files: Mapping[str, list[str]]) -> None:
     """Serve until the input ends."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as first_to_go:
         first_to_go.write("1000")
@@ -281,7 +299,7 @@ def main(how: str, scratch: str, user: int, files: Mapping[str, list[str]]) -> N
         importlib.import_module(name)
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     requests = os.fdopen(os.dup(0), encoding="utf-8")
-    place = Place(how, scratch, user, files)
+    place = Place(how, scratch, user, outside, files)
     os.dup2(place._null, 0)
     os.dup2(2, 1)
     gc.collect()
