@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tasks.judge.code_answer import check_code
-from tasks.judge.sandbox import CANDIDATES, Candidate, Limits, Sandbox, visible_files
+from tasks.judge.isolation import CANDIDATES, Candidate, visible_files
+from tasks.judge.sandbox import Limits, Sandbox
 
 QUICK = Limits(cpu_s=1, wall_s=1.0, disk_bytes=8 * 2**20, file_bytes=2**20, memory_bytes=256 * 2**20)
 
