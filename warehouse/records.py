@@ -40,7 +40,7 @@ PROMPTS = _schema(
         ("question", pa.string()),  # the last user message, as the source gives it
         ("messages", MESSAGES),  # the row's own messages, before template, system prompt and examples
         ("reference", pa.string()),  # nullable
-        ("verifier", pa.string()),  # exact | numeric | math | reasoning-gym | none
+        ("verifier", pa.string()),  # exact | numeric | math | reasoning-gym | code | none
         ("family", pa.string()),  # nullable: a group to report by
         ("metadata", pa.string()),  # JSON; a reasoning-gym entry's metadata, needed by its scorer
         ("source", pa.string()),  # file or generator, as the recipe names it

@@ -14,11 +14,12 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tasks.ask.sources import GENERATOR, Row, read_rows
+from tasks.judge.snippet import TestsUnusable, stated_tests
 from warehouse.errors import BadInput
 from warehouse.records import content_id
 
-Verifier = Literal["exact", "numeric", "math", "reasoning-gym", "none"]
-VERIFIERS: tuple[str, ...] = ("exact", "numeric", "math", "reasoning-gym", "none")
+Verifier = Literal["exact", "numeric", "math", "reasoning-gym", "code", "none"]
+VERIFIERS: tuple[str, ...] = ("exact", "numeric", "math", "reasoning-gym", "code", "none")
 NEEDS_REFERENCE = frozenset({"exact", "numeric", "math"})
 ROLES = ("system", "user", "assistant")
 OUR_COLUMNS = ("prompt", "messages", "reference", "system", "family", "verifier", "metadata")
@@ -38,7 +39,8 @@ class Prompt:
     verifier: str
     family: str | None
     metadata: str | None
-    """JSON; for the verifier reasoning-gym `{"task": name, "entry": {question, answer, metadata}}`."""
+    """JSON; for the verifier reasoning-gym `{"task": name, "entry": {question, answer, metadata}}`, for code
+    `{"tests": ...}`."""
     source: str
     source_row: int
     license: str
@@ -258,6 +260,13 @@ def _metadata(row: Row, mapping: Mapping[str, str], verifier: str) -> str | None
         raise BadInput(
             f"{row.place}: no metadata {{task, entry}}, which the verifier 'reasoning-gym' needs: map a metadata column"
         )
+    if verifier == "code":
+        try:
+            stated_tests(metadata)
+        except TestsUnusable as error:
+            raise BadInput(
+                f"{row.place}: the verifier 'code' needs tests: {error}: map a metadata column that has them"
+            ) from None
     return metadata
 
 

@@ -163,6 +163,8 @@ def check_answer(trace: Trace, policy: JudgePolicy) -> Finding:
     """The final answer is right, by the prompt's own verifier."""
     check = verify.verify(trace.verifier, trace.answer, trace.reference, trace.metadata)
     signal: Signal = {"verifier": trace.verifier, "score": check.score, "check": check.details}
+    if check.sandbox is not None:
+        signal["sandbox"] = check.sandbox
     if trace.verifier == "none" or check.right:
         return Finding("pass", signal)
     if check.score is None:

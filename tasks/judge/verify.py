@@ -1,9 +1,11 @@
-"""Check an answer against its reference: exact, numeric, math, reasoning-gym, or none (pure, but for the
-checker process).
+"""Check an answer against its reference: exact, numeric, math, reasoning-gym, code, or none (pure, but for
+the checker process and the sandbox).
 
 A score of 1 is right and anything less is not; no score means that the check could not decide, and `code`
 says why: `no_reference`, `reference_unusable`, `answer_ambiguous`, `answer_unparsed`, `check_timeout`,
-`check_failed`, `scorer_untrusted`, `unknown_verifier`.
+`check_failed`, `scorer_untrusted`, `unknown_verifier`; of `code` also `no_sandbox` (this machine has none that
+holds, and code is never run without), `sandbox_failed` (its own error), `code_timeout` (the machine was too busy
+to say that the code is slow; code that is slow by itself is wrong).
 """
 
 import functools
@@ -14,12 +16,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.judge import check_process, latex
+from tasks.judge import check_process, latex, sandbox
+from tasks.judge.code_answer import check_code
 from tasks.judge.final_answer import FinalAnswer, final_answer, first_sentence, stripped
 from tasks.judge.numbers import Number, has_unread, read_numbers, same
 
 VERSION = 2
-VERIFIERS = ("exact", "numeric", "math", "reasoning-gym", "none")
+VERIFIERS = ("exact", "numeric", "math", "reasoning-gym", "code", "none")
+_WITHOUT_REFERENCE = ("reasoning-gym", "code")
 _LONGEST = 2_000  # characters given to sympy; a final answer is shorter, and parsing time grows faster than length
 _SHOWN = 80
 
@@ -36,6 +40,8 @@ class Check:
     """Why it is undecided; None where it decided or was not asked."""
     got: str | None = None
     """The final answer that was found."""
+    sandbox: str | None = None
+    """In which sandbox code ran; None where none was run."""
 
     @property
     def right(self) -> bool:
@@ -44,16 +50,16 @@ class Check:
 
 def verify(verifier: str, answer: str, reference: str | None, metadata: str | None = None) -> Check:
     """Check the final answer found in `answer`; `metadata` is JSON: for reasoning-gym `{"task": name,
-    "entry": {...}}`.
+    "entry": {...}}`, for code `{"tests": ...}` (see `snippet.py`).
 
-    Never raises on what a teacher wrote, and takes at most a few seconds of CPU time.
+    Never raises on what a teacher wrote, and takes at most a few seconds of CPU time (code: 30 s).
     """
     if verifier == "none":
         return Check(None, "no verifier")
     if verifier not in _CHECKS:
         known = ", ".join(VERIFIERS)
         return Check(None, f"unknown verifier {verifier!r}: known are {known}", "unknown_verifier")
-    if verifier != "reasoning-gym" and (reference is None or not reference.strip()):
+    if verifier not in _WITHOUT_REFERENCE and (reference is None or not reference.strip()):
         return Check(None, f"the verifier {verifier} needs a reference answer and the prompt has none", "no_reference")
     return _CHECKS[verifier](answer, reference or "", metadata)
 
@@ -174,6 +180,11 @@ def _gym_entry(metadata: str | None) -> tuple[str, str] | None:
     return given["task"], json.dumps(given["entry"])
 
 
+def _code(answer: str, reference: str, metadata: str | None) -> Check:
+    checked = check_code(answer, metadata, sandbox.shared)
+    return Check(checked.score, checked.details, checked.code, sandbox=checked.sandbox)
+
+
 def _from_reply(reply: tuple[float | None, str, str], gold: str, got: str) -> Check:
     score, code, details = reply
     if score is None:
@@ -193,5 +204,5 @@ def _short(text: str) -> str:
 
 
 _CHECKS: dict[str, Callable[[str, str, str | None], Check]] = {
-    "exact": _exact, "numeric": _numeric, "math": _math, "reasoning-gym": _gym,
+    "exact": _exact, "numeric": _numeric, "math": _math, "reasoning-gym": _gym, "code": _code,
 }  # fmt: skip

@@ -212,7 +212,19 @@ BAD_ROWS = {
         {"verifier": "reasoning-gym"},
         r"one\.jsonl:1: no metadata \{task, entry\}",
     ),
+    "no-tests": ({"q": "?", "a": "1"}, {"verifier": "code"}, r"one\.jsonl:1: the verifier 'code' needs tests"),
 }
+
+
+def test_the_verifier_code_takes_tests_as_text_or_as_an_object(tmp_path: Path) -> None:
+    columns = {"prompt": "q", "metadata": "m"}
+    for tests in ({"tests": "assert f()"}, '{"tests": [{"stdin": "", "stdout": "1"}]}'):
+        prompt = one(tmp_path, {"q": "?", "m": tests}, columns, verifier="code")
+        assert (prompt.verifier, prompt.reference) == ("code", None)
+        assert prompt.metadata is not None
+        assert "tests" in prompt.metadata
+    with pytest.raises(BadInput, match="its tests are no Python"):
+        one(tmp_path, {"q": "?", "m": {"tests": "assert = 1"}}, columns, verifier="code")
 
 
 @pytest.mark.parametrize(("row", "fields", "message"), BAD_ROWS.values(), ids=list(BAD_ROWS))

@@ -19,7 +19,7 @@ comment on column prompts.prompt_id is 'Content hash of messages, reference and 
 comment on column prompts.question is 'The last user message, as the source gives it';
 comment on column prompts.messages is 'The row''s own messages, before template, system prompt and examples';
 comment on column prompts.reference is 'The reference answer, if the source has one';
-comment on column prompts.verifier is 'How an answer is checked against the reference: exact, numeric, math, reasoning-gym or none';
+comment on column prompts.verifier is 'How an answer is checked against the reference: exact, numeric, math, reasoning-gym, code or none';
 comment on column prompts.family is 'A group to report by, if the source has one';
 comment on column prompts.metadata is 'JSON that the verifier needs';
 comment on column prompts.source is 'File or generator, as the recipe names it';

@@ -1,0 +1,1 @@
+"""What runs inside the sandbox: it imports the standard library and its own modules, nothing else."""
