@@ -296,6 +296,7 @@ class Asking:
         await self.journal.append("lost" if lost.sent else "unsent", fields)
         self.lease.note_failure(Failure(lost.outcome, age_s, lost.sent, error=lost.error))
         if lost.sent:
+            self._urgent.set()  # where a teacher goes away, each moment of not knowing may be paid for
             self.lease.count(maybe_paid=1)
             self.lease.finish(permit, row.worst)
         else:
