@@ -21,7 +21,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
-from tasks.judge.verify import Check, verify  # noqa: E402
+from tasks.judge.check import Check  # noqa: E402
+from tasks.judge.verify import verify  # noqa: E402
 
 Form = Callable[[str], str]
 

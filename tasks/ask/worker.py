@@ -208,14 +208,15 @@ class Asking:
             await self._pause_between_exchanges()
 
     async def _pause_between_exchanges(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._rng.uniform(*EXCHANGE_S)) as pause:
-                await self._urgent.wait()
-        if pause.expired() and self.lease.is_calm:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CALM_S):
-                    await self._urgent.wait()
+        await self._urgent_or_after(self._rng.uniform(*EXCHANGE_S))
+        if not self._urgent.is_set() and self.lease.is_calm:
+            await self._urgent_or_after(CALM_S)
         self._urgent.clear()
+
+    async def _urgent_or_after(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._urgent.wait()
 
     def _queue_those_due(self) -> None:
         now = time.monotonic()

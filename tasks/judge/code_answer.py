@@ -1,7 +1,8 @@
 """Check an answer's code against its prompt's tests, in the sandbox."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from tasks.judge.check import Check
 from tasks.judge.sandbox import Limits, Ran, Sandbox
 from tasks.judge.snippet import MOST_CHARACTERS, Case, TestsUnusable, code_in, same_output, stated_tests
 
@@ -9,38 +10,26 @@ TOTAL_CPU_S = 30.0
 """For all tests of one answer together."""
 
 
-@dataclass(frozen=True)
-class CodeCheck:
-    """Whether code passed its tests."""
-
-    score: float | None
-    details: str
-    code: str | None = None
-    """Why it is undecided: `reference_unusable`, `no_sandbox`, `sandbox_failed`, `code_timeout`."""
-    sandbox: str | None = None
-    """In which it ran; None where nothing was run."""
-
-
-def check_code(answer: str, metadata: str | None, sandbox: Sandbox, limits: Limits | None = None) -> CodeCheck:
+def check_code(answer: str, metadata: str | None, sandbox: Sandbox, limits: Limits | None = None) -> Check:
     """1 where every test passes, else 0 with the first that does not; undecided where the tests cannot be read, no
     sandbox holds, the sandbox fails, or the machine is too busy to say that the code is slow."""
     try:
         tests = stated_tests(metadata)
     except TestsUnusable as error:
-        return CodeCheck(None, f"the verifier code cannot use this prompt: {error}", "reference_unusable")
+        return Check(None, f"the verifier code cannot use this prompt: {error}", "reference_unusable")
     code = code_in(answer)
     if code is None:
-        return CodeCheck(0.0, "expected code, found none in the answer")
+        return Check(0.0, "expected code, found none in the answer")
     if len(code) > MOST_CHARACTERS:
-        return CodeCheck(0.0, f"its code has {len(code)} characters, at most {MOST_CHARACTERS} are run")
+        return Check(0.0, f"its code has {len(code)} characters, at most {MOST_CHARACTERS} are run")
     limits = limits or Limits()
     if isinstance(tests, str):
         ran = sandbox.run(code, tests=tests, limits=limits)
-        return _fault(ran, limits) or CodeCheck(1.0, f"passed its tests ({ran.sandbox})", None, ran.sandbox)
+        return _fault(ran, limits) or Check(1.0, f"passed its tests ({ran.sandbox})", sandbox=ran.sandbox)
     return _cases(code, tests, sandbox, limits)
 
 
-def _cases(code: str, cases: tuple[Case, ...], sandbox: Sandbox, limits: Limits) -> CodeCheck:
+def _cases(code: str, cases: tuple[Case, ...], sandbox: Sandbox, limits: Limits) -> Check:
     used, ran = 0.0, Ran("none")
     for number, case in enumerate(cases, start=1):
         ran = sandbox.run(code, stdin=case.stdin, limits=_room(limits, case))
@@ -50,8 +39,8 @@ def _cases(code: str, cases: tuple[Case, ...], sandbox: Sandbox, limits: Limits)
             return wrong if wrong.score is None else replace(wrong, details=f"test {number}: {wrong.details}")
         if used > TOTAL_CPU_S:
             details = f"test {number}: it took more than {TOTAL_CPU_S:g} s of CPU time so far ({ran.sandbox})"
-            return CodeCheck(0.0, details, None, ran.sandbox)
-    return CodeCheck(1.0, f"passed {len(cases)} tests ({ran.sandbox})", None, ran.sandbox)
+            return Check(0.0, details, sandbox=ran.sandbox)
+    return Check(1.0, f"passed {len(cases)} tests ({ran.sandbox})", sandbox=ran.sandbox)
 
 
 def _room(limits: Limits, case: Case) -> Limits:
@@ -59,28 +48,28 @@ def _room(limits: Limits, case: Case) -> Limits:
     return replace(limits, output_bytes=min(limits.file_bytes, limits.output_bytes + 4 * len(case.stdout)))
 
 
-def _fault(ran: Ran, limits: Limits) -> CodeCheck | None:
+def _fault(ran: Ran, limits: Limits) -> Check | None:
     """What the code, or the machine, did wrong; None where it ran to its end."""
     if ran.end == "finished":
         return None
     if ran.end in ("none", "failed"):
-        return CodeCheck(None, ran.said, "no_sandbox" if ran.end == "none" else "sandbox_failed", ran.sandbox)
+        return Check(None, ran.said, "no_sandbox" if ran.end == "none" else "sandbox_failed", sandbox=ran.sandbox)
     if ran.end == "starved":
         details = f"it had {ran.cpu_s:.1f} s of CPU time in {limits.wall_most_s:g} s: this machine is too busy"
-        return CodeCheck(None, f"{details} ({ran.sandbox})", "code_timeout", ran.sandbox)
+        return Check(None, f"{details} ({ran.sandbox})", "code_timeout", sandbox=ran.sandbox)
     why = {
         "cpu": f"it took more than {limits.cpu_s} s of CPU time",
         "asleep": f"it waited for {limits.wall_s:g} s and computed nothing",
         "disk": f"it wrote more than {limits.disk_bytes // 2**20} MiB or too many files",
     }
-    return CodeCheck(0.0, f"{why.get(ran.end, ran.said)} ({ran.sandbox})", None, ran.sandbox)
+    return Check(0.0, f"{why.get(ran.end, ran.said)} ({ran.sandbox})", sandbox=ran.sandbox)
 
 
-def _difference(ran: Ran, case: Case) -> CodeCheck | None:
+def _difference(ran: Ran, case: Case) -> Check | None:
     if same_output(ran.stdout, case.stdout):
         return None
     got = _short(ran.stdout) if ran.stdout.strip() else "nothing"
-    return CodeCheck(0.0, f"expected {_short(case.stdout)}, got {got} ({ran.sandbox})", None, ran.sandbox)
+    return Check(0.0, f"expected {_short(case.stdout)}, got {got} ({ran.sandbox})", sandbox=ran.sandbox)
 
 
 def _short(text: str) -> str:

@@ -7,8 +7,6 @@ covered.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -55,36 +53,19 @@ class Grams:
 _NONE = np.empty(0, dtype=np.int64)
 
 
-@dataclass(frozen=True)
 class Evaluation:
-    """The questions of all packs, indexed."""
+    """The questions of all packs, indexed. Made once, and sent to workers as it is."""
 
-    packs: tuple[Pack, ...] = ()
-
-    @cached_property
-    def items(self) -> list[tuple[Pack, int]]:
+    def __init__(self, packs: Sequence[Pack] = ()) -> None:
+        self.items = [(pack, at) for pack in packs for at in range(len(pack.questions))]
         """Each pack with the place of each of its questions."""
-        return [(pack, at) for pack in self.packs for at in range(len(pack.questions))]
-
-    @cached_property
-    def _words(self) -> list[Hashes]:
-        return [words(pack.questions[at]) for pack, at in self.items]
-
-    @cached_property
-    def _questions(self) -> Grams:
-        return Grams(self._words, QUESTION_GRAM)
-
-    @cached_property
-    def _in_traces(self) -> Grams:
-        return Grams(self._words, TRACE_GRAM, FEWEST_OF_A_TRACE)
-
-    @cached_property
-    def _keys(self) -> dict[str, int]:
-        """By the question without its numbers, the first that has them so."""
-        keys: dict[str, int] = {}
-        for number, (pack, at) in enumerate(self.items):
-            keys.setdefault(without_numbers(pack.questions[at]), number)
-        return keys
+        questions = [pack.questions[at] for pack, at in self.items]
+        hashes = [words(question) for question in questions]
+        self._questions = Grams(hashes, QUESTION_GRAM)
+        self._in_traces = Grams(hashes, TRACE_GRAM, FEWEST_OF_A_TRACE)
+        self._keys: dict[str, int] = {}
+        for number, question in enumerate(questions):
+            self._keys.setdefault(without_numbers(question), number)
 
     def named(self, number: int) -> str:
         """Which item: its pack and line."""
@@ -109,7 +90,7 @@ def without_numbers(question: str) -> str:
 
 def check_contamination(trace: Trace, policy: JudgePolicy, evaluation: Evaluation) -> Finding:
     """Neither question nor trace holds an evaluation question."""
-    if not evaluation.packs:
+    if not evaluation.items:
         return passed()
     same = evaluation.same_but_for_numbers(trace.question)
     asked, item, runs = evaluation.in_question(trace.question)

@@ -17,7 +17,6 @@ from datetime import datetime
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.judge.contamination import Evaluation
 from tasks.judge.duplicates import Connection, statement
 from tasks.judge.judging import OUTCOMES, STREAM_ROWS, Counted, Judging, run
 from tasks.judge.packs import read_packs
@@ -64,18 +63,18 @@ def judge_answers(
         BadInput: there is no warehouse, or an evaluation pack cannot be read.
         RunFailed: a part could not be written; or traces and verdicts do not add up, which would be a bug.
     """
-    evaluation = Evaluation(read_packs(policy.eval_packs))
-    rules = rule_set(policy, evaluation)
+    packs = read_packs(policy.eval_packs)
+    rules = rule_set(policy, packs)
     with closing(connect(root)) as connection:
         judge_run = content_id(dataset, rules, _traces_digest(connection, dataset))
         known = _known(connection, dataset, judge_run)
         if known is None:
-            judging = Judging(root, connection, dataset, judge_run, rules, policy, evaluation, now)
+            judging = Judging(root, connection, dataset, judge_run, rules, policy, packs, now)
             counted, files = run(judging, root.scratch(run_id) / "judge")
     if known is not None:
         _make_current(root, dataset, judge_run, plan_id, now)
         return known
-    _record(root, dataset, plan_id, judge_run, described(policy, evaluation), rules, counted, files, now)
+    _record(root, dataset, plan_id, judge_run, described(policy, packs), rules, counted, files, now)
     logger.info("judged %d traces of %s: %s", counted.traces, dataset, counted.outcomes)
     return _judged(judge_run, counted, is_new=True)
 
@@ -86,7 +85,7 @@ def _judged(judge_run: str, counted: Counted, is_new: bool) -> Judged:
 
 def is_judged(root: DataRoot, dataset: str, policy: JudgePolicy) -> bool:
     """Whether these rules have judged just what the dataset's current plan has answers for; then Ray is not needed."""
-    rules = rule_set(policy, Evaluation(read_packs(policy.eval_packs)))
+    rules = rule_set(policy, read_packs(policy.eval_packs))
     with closing(connect(root)) as connection:
         judge_run = content_id(dataset, rules, _traces_digest(connection, dataset))
         return _known(connection, dataset, judge_run) is not None

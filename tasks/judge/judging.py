@@ -15,6 +15,7 @@ import ray
 from tasks.judge.chunk import judge_chunk, judge_sent, put_judged
 from tasks.judge.contamination import Evaluation
 from tasks.judge.duplicates import Chunk, Connection, compare, statement
+from tasks.judge.packs import Pack
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rows import INPUTS
 from warehouse.errors import RunFailed
@@ -54,7 +55,7 @@ class Judging:
     judge_run: str
     rule_set: str
     policy: JudgePolicy
-    evaluation: Evaluation
+    packs: Sequence[Pack]
     now: datetime
 
     def rows(self, sql: str, **parameters: object) -> list[Any]:
@@ -86,7 +87,7 @@ def run(judging: Judging, scratch: Path) -> tuple[Counted, list[DataFile]]:
 def _judge_rows(judging: Judging, scratch: Path) -> list[Chunk]:
     """Run the row-wise rules on Ray, at most a fixed number of chunks at a time. A lost worker's chunk is
     judged again, which is safe here, as nobody is asked."""
-    on_ray = _OnRay(judging.policy, judging.evaluation)
+    on_ray = _OnRay(judging.policy, Evaluation(judging.packs))
     most = IN_FLIGHT * max(1, int(ray.cluster_resources().get("CPU", 1)))
     chunks: list[Chunk] = []
     for chunk in write_inputs(judging.connection, judging.dataset, scratch):

@@ -25,12 +25,14 @@ so a new rule set: everything is then judged again, and nobody is asked.
 
 import json
 import re
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from tasks.judge import contamination, sketch, verify, words
 from tasks.judge.contamination import Evaluation
 from tasks.judge.finding import Finding, Rule, Signal, Trace, passed, rejected
 from tasks.judge.leaks import check_control, check_identity, check_injection, check_script
+from tasks.judge.packs import Pack
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.questions import check_question
 from warehouse.records import content_id
@@ -203,7 +205,7 @@ DUPLICATE_VERSION = 1
 PER_PROMPT_VERSION = 1
 
 
-def described(policy: JudgePolicy, evaluation: Evaluation = NOTHING) -> list[dict[str, object]]:
+def described(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> list[dict[str, object]]:
     """Every rule with its version, its thresholds, whether it rejects, and the libraries and packs that decide with
     it."""
     given = policy.model_dump(mode="json")
@@ -211,8 +213,9 @@ def described(policy: JudgePolicy, evaluation: Evaluation = NOTHING) -> list[dic
         _described(rule.name, rule.version, rule.settings, given, policy) for rule in RULES
     ]
     rows[-1]["libraries"] = {name: version(name) for name in ("math-verify", "sympy", "reasoning-gym")}
-    packs = {pack.name: pack.sha256 for pack in evaluation.packs}
-    next(row for row in rows if row["rule"] == "contamination")["eval_packs"] = packs
+    next(row for row in rows if row["rule"] == "contamination")["eval_packs"] = {
+        pack.name: pack.sha256 for pack in packs
+    }
     settings = ("near_duplicate_jaccard", "cross_prompt_words")
     rows.append(_described("duplicate", DUPLICATE_VERSION, settings, given, policy) | {"sketch": sketch.VERSION})
     return [*rows, _described("per_prompt", PER_PROMPT_VERSION, ("keep_per_prompt",), given, policy)]
@@ -224,6 +227,6 @@ def _described(
     return {"rule": name, "version": number, "rejects": policy.rejects(name)} | {key: given[key] for key in settings}
 
 
-def rule_set(policy: JudgePolicy, evaluation: Evaluation = NOTHING) -> str:
+def rule_set(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> str:
     """The hash of every rule's name, version and threshold, and of the evaluation packs."""
-    return content_id(json.dumps(described(policy, evaluation), sort_keys=True))
+    return content_id(json.dumps(described(policy, packs), sort_keys=True))

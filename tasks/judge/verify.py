@@ -13,10 +13,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from tasks.judge import check_process, latex, sandbox
+from tasks.judge.check import Check
 from tasks.judge.code_answer import check_code
 from tasks.judge.final_answer import FinalAnswer, final_answer, first_sentence, stripped
 from tasks.judge.numbers import Number, has_unread, read_numbers, same
@@ -26,26 +26,6 @@ VERIFIERS = ("exact", "numeric", "math", "reasoning-gym", "code", "none")
 _WITHOUT_REFERENCE = ("reasoning-gym", "code")
 _LONGEST = 2_000  # characters given to sympy; a final answer is shorter, and parsing time grows faster than length
 _SHOWN = 80
-
-
-@dataclass(frozen=True)
-class Check:
-    """What a verifier said of one answer."""
-
-    score: float | None
-    """1 right, less not right, None undecided (or not asked, with the verifier `none`)."""
-    details: str
-    """One line for people, e.g. `expected 151, got 150`."""
-    code: str | None = None
-    """Why it is undecided; None where it decided or was not asked."""
-    got: str | None = None
-    """The final answer that was found."""
-    sandbox: str | None = None
-    """In which sandbox code ran; None where none was run."""
-
-    @property
-    def right(self) -> bool:
-        return self.score is not None and self.score >= 1
 
 
 def verify(verifier: str, answer: str, reference: str | None, metadata: str | None = None) -> Check:
@@ -181,8 +161,7 @@ def _gym_entry(metadata: str | None) -> tuple[str, str] | None:
 
 
 def _code(answer: str, reference: str, metadata: str | None) -> Check:
-    checked = check_code(answer, metadata, sandbox.shared)
-    return Check(checked.score, checked.details, checked.code, sandbox=checked.sandbox)
+    return check_code(answer, metadata, sandbox.shared)
 
 
 def _from_reply(reply: tuple[float | None, str, str], gold: str, got: str) -> Check:

@@ -98,7 +98,7 @@ def test_another_version_of_a_pack_is_another_rule_set_and_its_place_is_not(tmp_
         path = tmp_path / folder / "evals" / "test.jsonl"
         path.parent.mkdir(parents=True)
         path.write_text("".join(json.dumps({"question": text}) + "\n" for text in questions))
-        return rule_set(JudgePolicy(eval_packs=(path,)), Evaluation(read_packs([path])))
+        return rule_set(JudgePolicy(eval_packs=(path,)), read_packs([path]))
 
     assert of("a", EVAL) == of("b", EVAL) != of("c", EVAL, SHORT)
 
