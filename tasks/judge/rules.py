@@ -213,9 +213,8 @@ def described(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> list[dict[str,
         _described(rule.name, rule.version, rule.settings, given, policy) for rule in RULES
     ]
     rows[-1]["libraries"] = {name: version(name) for name in ("math-verify", "sympy", "reasoning-gym")}
-    next(row for row in rows if row["rule"] == "contamination")["eval_packs"] = {
-        pack.name: pack.sha256 for pack in packs
-    }
+    named = sorted((pack.name, pack.sha256) for pack in packs)
+    next(row for row in rows if row["rule"] == "contamination")["eval_packs"] = named
     settings = ("near_duplicate_jaccard", "cross_prompt_words")
     rows.append(_described("duplicate", DUPLICATE_VERSION, settings, given, policy) | {"sketch": sketch.VERSION})
     return [*rows, _described("per_prompt", PER_PROMPT_VERSION, ("keep_per_prompt",), given, policy)]

@@ -103,6 +103,11 @@ def test_another_version_of_a_pack_is_another_rule_set_and_its_place_is_not(tmp_
     assert of("a", EVAL) == of("b", EVAL) != of("c", EVAL, SHORT)
 
 
+def test_of_two_packs_of_one_name_both_belong_to_the_rule_set() -> None:
+    others = [Pack(PACK.name, digit * 64, (EVAL,), (1,)) for digit in "12"]
+    assert len({rule_set(POLICY, [other, PACK]) for other in others}) == 2
+
+
 def test_packs_are_read_by_the_usual_names_and_keep_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "pack.jsonl"
     rows: list[dict[str, Any]] = [{"question": "a b"}, {"problem": "c d"}, {"prompt": "e f"}, {"instruction": "g h"}]
