@@ -1,13 +1,12 @@
 """The catalog: what exists. The line writes it in short transactions; people and tasks read a published copy.
 
-`transaction` opens `.catalog/catalog.duckdb` under the lock `catalog`, commits, closes it, and replaces
+`transaction` opens the file of `warehouse.generation` under the lock `catalog`, commits, closes it, and replaces
 `warehouse.duckdb` by rename. A reader keeps the file it opened, so it holds nobody up and sees one
 consistent snapshot. A marker file, made durable before the commit and removed after the rename, says that a
 commit is not yet published: whoever comes next does it.
 """
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -18,24 +17,19 @@ from typing import Literal
 import duckdb
 
 from warehouse.errors import BadInput, Busy, RunFailed
+from warehouse.generation import copy_with_log, current, fold, open_current, open_file, remove, unreadable
 from warehouse.layout import DataRoot
 from warehouse.locks import hold
-from warehouse.migrations import applied_migrations, check_known, migrate, shipped_migrations
-from warehouse.parts import sync_folder, unwritable
+from warehouse.migrations import applied_migrations, check_known, shipped_migrations
+from warehouse.parts import make_durable, unwritable
 from warehouse.transaction import Transaction
-from warehouse.views import create_public_views, mirror_tables, point_at_files, renew_views, views_digest
+from warehouse.views import create_public_views, mirror_tables, point_at_files, views_digest
 
 LOCK_WAIT = 30.0
 """Seconds a transaction waits for another; a commit takes tens of milliseconds, so 30 s is a stuck holder."""
 
 PUBLISH_INTERVAL = 2.0
 """Seconds between two publications that nobody asked for: what the promise to readers allows them to lag."""
-
-CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-}
-"""No extension is ever fetched."""
 
 __all__ = ["Transaction", "connect", "fresh_snapshot", "publish", "snapshot", "transaction"]
 
@@ -67,12 +61,13 @@ def transaction(
                 _roll_back(connection)
                 raise
         if publish == "now" or _is_due(root, clock()):
+            fold(root, now)
             _replace_warehouse(root, clock())
 
 
 def publish(root: DataRoot) -> None:
     """Publish what is committed, now; repairs what a killed commit left, and the views of a moved root."""
-    if not root.catalog.exists():
+    if current(root) is None:
         raise _no_warehouse(root)
     _publish(root, LOCK_WAIT)
 
@@ -81,7 +76,8 @@ def _publish(root: DataRoot, wait: float) -> None:
     now = datetime.now(UTC)
     with hold(root, "catalog", "a publication", now, wait):
         with _open_catalog(root, now, wait):
-            pass  # opening replays a log that a killed commit left, closing writes it into the file
+            pass  # migrated, where this code is newer than the catalog
+        fold(root, now)
         _replace_warehouse(root, time.time())
 
 
@@ -114,7 +110,7 @@ def snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
     """
     if not root.warehouse.exists():
         raise _no_warehouse(root)
-    connection = _open(":memory:")
+    connection = open_file(":memory:")
     try:
         connection.execute(f"set temp_directory = {_literal(root.scratches / 'duckdb')}")
         connection.execute(f"attach {_literal(root.warehouse)} as warehouse (type duckdb, read_only)")
@@ -127,7 +123,7 @@ def snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
             create_public_views(connection)
     except duckdb.Error as error:
         connection.close()
-        raise _unreadable(root.warehouse, error) from error
+        raise unreadable(root.warehouse, error) from error
     except BadInput:
         connection.close()
         raise
@@ -147,42 +143,14 @@ def _no_warehouse(root: DataRoot) -> BadInput:
     return BadInput(f"no warehouse in {root.path}: run `still demo`, or `still run RECIPE`, to make one")
 
 
-def _unreadable(path: Path, error: duckdb.Error) -> BadInput:
-    return BadInput(f"cannot open {path}: {str(error).splitlines()[0]}: it may have been written by a newer version")
-
-
 @contextmanager
 def _open_catalog(root: DataRoot, now: datetime, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
-    with closing(_connect_catalog(root, time.monotonic() + wait)) as connection:
-        try:
-            migrate(connection, shipped_migrations(), str(root.path), now)
-            renew_views(connection)
+    try:
+        with closing(open_current(root, now, time.monotonic() + wait)) as connection:
             yield connection
-        except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
-            line = str(error).splitlines()[0]
-            raise RunFailed(
-                f"cannot write {root.catalog}: {line}: make room or mend the disk, then run again"
-            ) from error
-
-
-def _open(database: str) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(database, config=CONFIG)
-    connection.execute("set TimeZone = 'UTC'")  # whatever the machine's, so that every day is a UTC day
-    return connection
-
-
-def _connect_catalog(root: DataRoot, deadline: float) -> duckdb.DuckDBPyConnection:
-    """Open the catalog. Our own lock is held: a lock of DuckDB's is of a person who opened it by hand."""
-    while True:
-        try:
-            return _open(str(root.catalog))
-        except duckdb.IOException as error:
-            line = str(error).splitlines()[0]
-            if "Could not set lock" not in line:
-                raise _unreadable(root.catalog, error) from error
-            if time.monotonic() >= deadline:
-                raise Busy(f"{line}: close it there; `warehouse.duckdb` is the file to read") from error
-        time.sleep(0.1)
+    except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
+        line = str(error).splitlines()[0]
+        raise RunFailed(f"cannot write {root.catalog}: {line}: make room or mend the disk, then run again") from error
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
@@ -193,7 +161,7 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _marker(root: DataRoot) -> Path:
-    return root.catalog.parent / "unpublished"
+    return root.catalog / "unpublished"
 
 
 def _has_unpublished(root: DataRoot) -> bool:
@@ -204,7 +172,7 @@ def _has_unpublished(root: DataRoot) -> bool:
 def _mark_unpublished(root: DataRoot) -> None:
     if not _marker(root).exists():
         _marker(root).touch()
-        sync_folder(root.catalog.parent)
+        make_durable(root.catalog)
 
 
 def _is_due(root: DataRoot, at: float) -> bool:
@@ -215,23 +183,22 @@ def _is_due(root: DataRoot, at: float) -> bool:
 
 def _replace_warehouse(root: DataRoot, at: float) -> None:
     """Copy the closed catalog, set its views, and rename it over `warehouse.duckdb`. The lock is held."""
-    copy = root.catalog.parent / "next.duckdb"
-    log = copy.with_name("next.duckdb.wal")
+    copy = root.catalog / "next.duckdb"
+    committed = current(root)
+    assert committed is not None
     try:
-        log.unlink(missing_ok=True)  # of a publication that was killed
-        copy.unlink(missing_ok=True)
-        shutil.copyfile(root.catalog, copy)
-        with closing(_open(str(copy))) as connection:
+        copy_with_log(committed, copy)
+        with closing(open_file(str(copy))) as connection:
             connection.execute("begin transaction")
             point_at_files(connection, root.path.resolve())
             connection.execute("update store.view_set set root = ?", [str(root.path.resolve())]).fetchall()
             connection.execute("commit")
         _swap_in(root, copy, at)
     except OSError as error:
-        copy.unlink(missing_ok=True)
+        remove(copy)
         raise RunFailed(unwritable(root.warehouse, error)) from error
     except duckdb.IOException as error:
-        copy.unlink(missing_ok=True)
+        remove(copy)
         line = str(error).splitlines()[0]
         raise RunFailed(f"cannot publish {root.warehouse}: {line}: everything is committed; run again") from error
 
@@ -239,15 +206,11 @@ def _replace_warehouse(root: DataRoot, at: float) -> None:
 def _swap_in(root: DataRoot, copy: Path, at: float) -> None:
     copy.chmod(0o444)
     os.utime(copy, (at, at))  # the time that the next transaction measures its interval from
-    descriptor = os.open(copy, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    make_durable(copy)
     # A log beside the new file would make every open of it fail; somebody who wrote to the old one left it.
     root.warehouse.with_name("warehouse.duckdb.wal").unlink(missing_ok=True)
     os.replace(copy, root.warehouse)
-    sync_folder(root.path)
+    make_durable(root.path)
     _marker(root).unlink(missing_ok=True)
 
 

@@ -17,8 +17,8 @@ class DataRoot:
 
     @property
     def catalog(self) -> Path:
-        """The line's own DuckDB file; only a transaction opens it, briefly, under its lock."""
-        return self.path / ".catalog" / "catalog.duckdb"
+        """The folder of the line's own DuckDB file; only a transaction opens that, briefly, under its lock."""
+        return self.path / ".catalog"
 
     @property
     def locks(self) -> Path:
@@ -62,6 +62,6 @@ class DataRoot:
     def create(self) -> "DataRoot":
         """Make the folders that must exist, and return self."""
         folders = (self.locks, self.status, self.journal, self.logs, self.students, self.scratches)
-        for folder in (self.catalog.parent, *folders):
+        for folder in (self.catalog, *folders):
             folder.mkdir(parents=True, exist_ok=True)
         return self

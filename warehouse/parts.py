@@ -75,9 +75,9 @@ def unwritable(path: Path, error: OSError) -> str:
     return f"cannot write {path}: {reason}: make room or mend the disk, then run the same command again"
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def make_durable(path: Path) -> None:
+    """Bring a file's bytes, or a rename within a folder, onto the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -146,5 +146,5 @@ def _write(target: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> int:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
-    sync_folder(target.parent)
+    make_durable(target.parent)
     return count

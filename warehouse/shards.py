@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from warehouse.errors import RunFailed
 from warehouse.manifest import file_sha256
-from warehouse.parts import sync_folder, unwritable
+from warehouse.parts import make_durable, unwritable
 from warehouse.records import MESSAGES
 
 ROW_GROUP = 1_000  # rows; a reasoning trace is 5-60 KB, so a group is 5-60 MB before compression
@@ -103,7 +103,7 @@ def _written(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
-        sync_folder(path.parent)
+        make_durable(path.parent)
     except OSError as error:
         raise RunFailed(unwritable(path, error)) from error
     finally:

@@ -57,12 +57,10 @@ class Transaction:
         conflict = f"do update set {refreshed} = excluded.{refreshed}" if refreshed else "do nothing"
         incoming = pa.Table.from_pylist([{column: _stored(row[column]) for column in columns} for row in rows])
         self._connection.register("incoming", incoming)
-        try:
-            self._connection.execute(
-                f"insert into store.{table} ({names}) select {names} from incoming on conflict {conflict}"
-            )
-        finally:
-            self._connection.unregister("incoming")
+        self._connection.execute(
+            f"insert into store.{table} ({names}) select {names} from incoming on conflict {conflict}"
+        )
+        self._connection.unregister("incoming")
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Run one statement on the `store` tables; values are bound, never written into the text."""

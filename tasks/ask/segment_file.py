@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from warehouse.errors import RunFailed
-from warehouse.parts import sync_folder, unwritable
+from warehouse.parts import make_durable, unwritable
 
 
 class SegmentFile:
@@ -33,7 +33,7 @@ class SegmentFile:
             os.write(descriptor, first)
             os.fsync(descriptor)
             fresh.rename(path)
-            sync_folder(path.parent)
+            make_durable(path.parent)
         except OSError as error:
             raise RunFailed(unwritable(path, error)) from error
         return cls(path, descriptor)

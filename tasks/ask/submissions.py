@@ -23,7 +23,7 @@ from tasks.ask.shared_root import ROOT_ID
 from tasks.ask.spend import Amount
 from warehouse.errors import RunFailed
 from warehouse.layout import DataRoot
-from warehouse.parts import sync_folder, unwritable
+from warehouse.parts import make_durable, unwritable
 
 OUT_SUFFIX = ".batch"
 
@@ -183,6 +183,6 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-        sync_folder(path.parent)
+        make_durable(path.parent)
     except OSError as error:
         raise RunFailed(unwritable(path, error)) from error

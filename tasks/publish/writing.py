@@ -35,7 +35,7 @@ from warehouse.manifest import (
     TeacherEntry,
     to_json,
 )
-from warehouse.parts import sync_folder, unwritable, write_part
+from warehouse.parts import make_durable, unwritable, write_part
 from warehouse.records import SPLITS, VERSION_ROWS, DataFile
 from warehouse.shards import HELDOUT, ROWS, write_shard, write_text
 
@@ -63,7 +63,7 @@ def write_version(
         parts = _write_parts(root, connection, order, selection, version)
         write_text(unfinished / MANIFEST, to_json(manifest))
         unfinished.rename(folder)
-        sync_folder(folder.parent)
+        make_durable(folder.parent)
     except RunFailed:
         remove_unfinished(root, order.dataset)
         raise

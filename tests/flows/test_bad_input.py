@@ -130,12 +130,13 @@ def test_a_data_root_of_a_newer_version_is_left_alone(
     place.write_teacher(teacher.base_url)
     recipe = place.write_recipe(sums(5))
     place.run(recipe)
-    with duckdb.connect(str(place.root.catalog)) as catalog:
+    path = place.root.catalog / "catalog.duckdb"
+    with duckdb.connect(str(path)) as catalog:
         catalog.execute("insert into store.migration values ('9999_from_the_future', 'x', now())")
-    before = place.root.catalog.read_bytes()
+    before = path.read_bytes()
     line = the_line(place.still("run", recipe, exit_code=2))
     assert "newer" in line
-    assert place.root.catalog.read_bytes() == before
+    assert path.read_bytes() == before
 
 
 @pytest.mark.slow

@@ -127,7 +127,7 @@ def test_a_driver_killed_in_a_commit_loses_nothing(
 ) -> None:
     prepared(place, referee)
     process = place.start("run", "recipe.yaml")
-    unpublished = place.root.catalog.parent / "unpublished"
+    unpublished = place.root.catalog / "unpublished"
     kill_at(process, lambda: place.status().get("answered", 0) > 100 and unpublished.exists(), "a commit while asking")
     again = place.run(place.folder / "recipe.yaml")
     check_nothing_lost_or_bought_again(place, CONCURRENCY, referee)

@@ -17,6 +17,7 @@ from small_warehouse import prompt, small_root, write
 
 from warehouse.catalog import connect, fresh_snapshot, publish, snapshot, transaction
 from warehouse.errors import BadInput, Busy, RunFailed
+from warehouse.generation import current
 from warehouse.layout import DataRoot
 from warehouse.transaction import Transaction
 
@@ -227,7 +228,7 @@ sys.stdin.read()
 
 def test_a_catalog_that_a_person_has_open_is_busy_and_named(data_root: DataRoot) -> None:
     small_root(data_root)
-    command = [sys.executable, "-c", OPEN_BY_HAND, str(data_root.catalog)]
+    command = [sys.executable, "-c", OPEN_BY_HAND, str(current(data_root))]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None and process.stdout.readline() == "open\n"
@@ -247,7 +248,7 @@ def test_a_path_that_cannot_be_a_data_root_is_bad_input(tmp_path: Path, name: st
 
 
 def test_a_catalog_that_is_no_catalog_is_bad_input(data_root: DataRoot) -> None:
-    data_root.catalog.write_text("not a database " * 1000)
+    (data_root.catalog / "catalog.duckdb").write_text("not a database " * 1000)
     with (
         pytest.raises(BadInput, match=r"cannot open .*catalog\.duckdb") as caught,
         transaction(data_root, NOW),

@@ -6,10 +6,13 @@ import sys
 import time
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+import warehouse.generation
 from warehouse.catalog import connect, snapshot, transaction
+from warehouse.generation import current
 from warehouse.layout import DataRoot
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -65,6 +68,60 @@ def test_a_commit_killed_at_any_step_is_whole_or_not_there(data_root: DataRoot, 
     with transaction(data_root, NOW, publish="now"):
         pass
     assert run_ids(data_root) == expected
+
+
+FOLD = COMMIT.replace(
+    "sys.addaudithook", "import warehouse.generation\nwarehouse.generation.FOLD_BYTES = 1\nsys.addaudithook"
+)
+"""The log of the first commit is folded by the second."""
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        pytest.param("shutil.copyfile:catalog.duckdb", id="before-copy"),
+        pytest.param("shutil.copyfile:catalog.duckdb.wal", id="before-copy-of-log"),
+        pytest.param("os.rename:catalog-1.duckdb", id="before-rename"),
+        pytest.param("os.remove:catalog.duckdb.wal", id="before-old-log-is-removed"),
+        pytest.param("os.remove:catalog.duckdb", id="between-log-and-file"),
+        pytest.param("open:next.duckdb", id="folded-and-not-published"),
+    ],
+)
+def test_a_fold_of_the_log_killed_at_any_step_loses_nothing(data_root: DataRoot, when: str) -> None:
+    struck = subprocess.run(
+        [sys.executable, "-c", FOLD, str(data_root.path), when], capture_output=True, text=True, check=False
+    )
+    assert (struck.returncode, struck.stdout) == (-9, "committed\n"), struck.stderr
+    assert run_ids(data_root) == ["committed before", "struck"]
+    with transaction(data_root, NOW, publish="now"):
+        pass
+    assert run_ids(data_root) == ["committed before", "struck"]
+    assert len(list(data_root.catalog.glob("catalog*.duckdb"))) == 1
+
+
+def test_a_catalog_killed_while_it_is_made_is_made_by_the_next_commit(data_root: DataRoot) -> None:
+    script = COMMIT.replace("sys.addaudithook(strike)", "").replace("now = ", "sys.addaudithook(strike)\nnow = ")
+    command = [sys.executable, "-c", script, str(data_root.path), "os.rename:catalog.duckdb"]
+    assert subprocess.run(command, check=False).returncode == -9
+    with transaction(data_root, NOW, publish="now"):
+        pass
+    assert run_ids(data_root) == []
+
+
+def test_commits_append_to_the_log_and_never_write_into_the_file(
+    data_root: DataRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warehouse.generation, "FOLD_BYTES", 20_000)
+    row = {"dataset": "sums", "flow": "distill", "started_at": NOW, "state": "running"}
+    bytes_of: dict[Path, bytes] = {}
+    for number in range(60):
+        with transaction(data_root, NOW, publish="now" if number % 3 == 0 else "soon") as catalog:
+            catalog.insert("run", [{"run_id": f"{number:02}", **row, "recipe": '"' + "x" * 500 + '"'}])
+        path = current(data_root)
+        assert path is not None
+        assert bytes_of.setdefault(path, path.read_bytes()) == path.read_bytes()
+    assert len(bytes_of) > 2, "the log was folded more than once"
+    assert len(run_ids(data_root)) == 60
 
 
 LOOP = """
