@@ -74,6 +74,15 @@ class Recipe(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _enough_samples_vote(self) -> "Recipe":
+        if self.prompts.no_reference == "vote" and self.most_samples < self.judge.vote_samples:
+            raise ValueError(
+                f"prompts.no_reference is vote, and judge.vote_samples wants {self.judge.vote_samples} samples of a"
+                f" prompt: samples_per_prompt is {self.most_samples}; raise it, or lower vote_samples"
+            )
+        return self
+
     @property
     def shares(self) -> dict[str, float]:
         """Each teacher's share of the samples; they sum to 1."""

@@ -61,6 +61,11 @@ class PromptSource(BaseModel):
         description=f"ours: theirs. Ours are {', '.join(OUR_COLUMNS)}; prompt or messages is needed.",
     )
     verifier: Verifier = Field("none", description="Checks answers, for rows that name none of their own.")
+    no_reference: Literal["refuse", "vote"] = Field(
+        "refuse",
+        description="Of rows without the reference that their verifier needs: refuse them, or let the samples of such a"
+        " prompt vote (exact, numeric and math).",
+    )
     reference_pattern: str | None = Field(
         None,
         description=r"Regular expression that finds the reference in its column, e.g. '####\s*(.+)';"
@@ -154,7 +159,7 @@ def _prompt(row: Row, mapping: Mapping[str, str], source: PromptSource) -> Promp
     if verifier not in VERIFIERS:
         raise BadInput(f"{row.place}: unknown verifier {verifier!r}: known are {', '.join(VERIFIERS)}")
     messages = _messages(row, mapping)
-    reference = _reference(row, mapping, verifier, source.reference_pattern)
+    reference = _reference(row, mapping, verifier, source)
     return Prompt(
         prompt_id=content_id("prompt", orjson.dumps(messages), reference, verifier),
         question=messages[-1]["content"],
@@ -232,19 +237,20 @@ def _message(where: str, value: object) -> dict[str, str]:
     return {"role": role, "content": content}
 
 
-def _reference(row: Row, mapping: Mapping[str, str], verifier: str, pattern: str | None) -> str | None:
+def _reference(row: Row, mapping: Mapping[str, str], verifier: str, source: PromptSource) -> str | None:
     value = _value(row, mapping, "reference")
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
     if value is not None and not isinstance(value, str):
         raise BadInput(f"{row.place}: {mapping['reference']!r} is a {_kind(value)}: a reference is text or a number")
     if value is None or not value.strip():
-        if verifier in NEEDS_REFERENCE:
+        if verifier in NEEDS_REFERENCE and source.no_reference == "refuse":
             raise BadInput(
                 f"{row.place}: no reference, which the verifier {verifier!r} needs:"
-                " map a reference column, or use the verifier none"
+                " map a reference column, let the samples vote (no_reference: vote), or use the verifier none"
             )
         return None
+    pattern = source.reference_pattern
     if pattern is None:
         return value
     found = re.search(pattern, value)

@@ -6,10 +6,8 @@ pairs that are similar (about 100 bytes each) and the traces in such pairs (abou
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +15,12 @@ import pyarrow.parquet as pq
 
 from tasks.judge.finding import whole_text
 from tasks.judge.near import Close, Pair, ShingleFile, Similar, best_of, clusters, likely
+from tasks.judge.per_prompt import choose
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import DUPLICATE_VERSION, PER_PROMPT_VERSION
 from tasks.judge.sketch import shingles
+from tasks.judge.statements import Connection, statement
 from tasks.judge.words import words
-
-Connection = Any
-"""What `warehouse.catalog.connect` gives; only the warehouse names its library."""
 
 _FOUND: list[tuple[str, pa.DataType]] = [
     ("place", pa.int64()),
@@ -52,11 +49,6 @@ class Member:
     numbers: str
 
 
-def statement(name: str) -> str:
-    """The text of one of this station's SQL files."""
-    return resources.files("tasks.judge").joinpath("sql", f"{name}.sql").read_text()
-
-
 def compare(connection: Connection, chunks: Sequence[Chunk], policy: JudgePolicy, scratch: Path) -> None:
     """Fill the temporary table `late`: one row for each survivor of the row-wise rules that loses or is
     similar to another."""
@@ -71,9 +63,11 @@ def compare(connection: Connection, chunks: Sequence[Chunk], policy: JudgePolicy
     rejects = policy.rejects("duplicate")
     found = [*_exact(connection, rejects), *_near(connection, chunks, policy, scratch)]
     connection.register("found", pa.Table.from_pylist(found, schema=pa.schema(_FOUND)))
+    connection.execute(statement("standing"))
+    connection.unregister("found")
+    choose(connection, judged["judged"], policy.keep_per_prompt)
     versions = {"duplicate_version": DUPLICATE_VERSION, "per_prompt_version": PER_PROMPT_VERSION}
     connection.execute(statement("late"), {"keep": policy.keep_per_prompt} | versions)
-    connection.unregister("found")
 
 
 def _exact(connection: Connection, rejects: bool) -> Iterator[dict[str, object]]:

@@ -17,11 +17,11 @@ from datetime import datetime
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.judge.duplicates import Connection, statement
 from tasks.judge.judging import OUTCOMES, STREAM_ROWS, Counted, Judging, run
 from tasks.judge.packs import read_packs
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import described, rule_set
+from tasks.judge.statements import Connection, statement
 from warehouse.catalog import Transaction, connect, transaction
 from warehouse.layout import DataRoot
 from warehouse.records import DataFile, content_id

@@ -14,10 +14,12 @@ import ray
 
 from tasks.judge.chunk import judge_chunk, judge_sent, put_judged
 from tasks.judge.contamination import Evaluation
-from tasks.judge.duplicates import Chunk, Connection, compare, statement
+from tasks.judge.duplicates import Chunk
 from tasks.judge.packs import Pack
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rows import INPUTS
+from tasks.judge.statements import Connection, statement
+from tasks.judge.together import judge_together
 from warehouse.errors import RunFailed
 from warehouse.layout import DataRoot
 from warehouse.parts import write_part
@@ -74,10 +76,10 @@ def run(judging: Judging, scratch: Path) -> tuple[Counted, list[DataFile]]:
         chunks = _judge_rows(judging, scratch)
         if not chunks:
             return Counted(), []
-        compare(judging.connection, chunks, judging.policy, scratch)
+        judge_together(judging.connection, chunks, judging.policy, scratch)
         judged = [str(chunk.judged) for chunk in chunks]
         files = [*_write_verdicts(judging, judged), *_write_duplicates(judging)]
-        counted = _count(judging, judged)
+        counted = _count(judging, files)
         _check_sums(judging, counted.traces, sum(file.rows for file in files if file.kind == "verdicts"))
         return counted, files
     finally:
@@ -178,8 +180,9 @@ def _as_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _count(judging: Judging, judged: Sequence[str]) -> Counted:
-    rows = judging.rows(statement("counts"), judged=judged)
+def _count(judging: Judging, files: Sequence[DataFile]) -> Counted:
+    verdicts = [str(judging.root.path / file.path) for file in files if file.kind == "verdicts"]
+    rows = judging.rows(statement("counts"), verdicts=verdicts)
     outcomes = {outcome: sum(count for said, _, count in rows if said == outcome) for outcome in OUTCOMES}
     return Counted(outcomes, {reason: count for _, reason, count in rows if reason is not None})
 

@@ -1,15 +1,24 @@
 """What rejects a trace, and at which threshold (pure). Every default says where it comes from."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 RuleName = Literal[
     "finish", "empty", "encoding", "reasoning", "refusal", "identity", "control", "injection", "script", "question",
     "contamination", "length", "repetition", "duplicate",
 ]  # fmt: skip
 """The rules that `JudgePolicy.annotate` can quieten; the answer check has its own field."""
+
+
+PRESETS: dict[str, dict[str, object]] = {
+    "sft": {"answer": "annotate", "keep_per_prompt": 4},
+    "rl": {"answer": "require", "keep_per_prompt": 1, "min_pass_rate": 1 / 16, "max_pass_rate": 15 / 16},
+}
+"""`sft`: for fine-tuning, where OpenThoughts3 (2506.04178) found no filter by answer that beat keeping all; four
+different traces a prompt are a middle between one and its sixteen. `rl`: what gives a reward signal, as Skywork-OR1
+keeps prompts with 1 to 15 of 16 samples right; a prompt once, as its traces are only a start."""
 
 
 class JudgePolicy(BaseModel):
@@ -20,6 +29,9 @@ class JudgePolicy(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    preset: Literal["sft", "rl"] | None = None
+    """Defaults for a purpose (`PRESETS`); what the recipe says itself holds."""
 
     answer: Literal["require", "annotate"] = "require"
     """`require`: where the prompt names a verifier (other than none), only an answer that it accepts is
@@ -86,6 +98,30 @@ class JudgePolicy(BaseModel):
     keep_per_prompt: int | None = Field(None, ge=1)
     """Most traces kept for one prompt. Unlimited by default: samples cost money, 16 a prompt helped in
     OpenThoughts3, and `samples_per_prompt` already bounds them."""
+
+    vote_samples: int = Field(8, ge=2)
+    """Where a prompt has no reference and its verifier compares answers, its samples vote; with fewer than this they
+    are undecided. 8 or more is the advice for a majority that stands in for a reference; OpenMathReasoning
+    (2504.16891) took 32."""
+
+    vote_share: float = Field(0.5, ge=0.5, le=1)
+    """Share of all samples of a prompt that must give one answer for it to count as right; of two with half each,
+    neither does."""
+
+    pass_rate_samples: int = Field(4, ge=2)
+    """Fewest samples of a prompt from which its pass rate may reject."""
+
+    min_pass_rate: float = Field(0.0, ge=0, le=1)
+    """Prompts of which a smaller share of samples is right are too hard to learn from. 0: none."""
+
+    max_pass_rate: float = Field(1.0, ge=0, le=1)
+    """Prompts of which a larger share is right teach nothing in reinforcement learning. 1: none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset_fills_in(cls, data: Any) -> Any:
+        preset = data.get("preset") if isinstance(data, dict) else None
+        return {**PRESETS[preset], **data} if isinstance(preset, str) and preset in PRESETS else data
 
     def rejects(self, rule: str) -> bool:
         """Whether what `rule` finds rejects the trace (or leaves it undecided)."""

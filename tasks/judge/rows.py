@@ -2,7 +2,7 @@
 sketches out."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from tasks.judge.finding import Finding, Rule, Trace
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import NOTHING, RULES, rules
 from tasks.judge.sketch import bands, digests, shingles
+from tasks.judge.vote import ballot
 from tasks.judge.words import Hashes, number_key
 
 CARRIED = ("trace_id", "request_key", "prompt_id", "text_hash", "teacher", "terms_sha256")
@@ -39,11 +40,14 @@ JUDGED = pa.schema(
         ("details", pa.string()),
         ("signals", pa.string()),
         ("is_right", pa.bool_()),  # the verifier accepted it
+        ("is_tried", pa.bool_()),  # it was checked, or gave no answer that could be
+        ("verifier", pa.string()),
+        ("ballot", pa.string()),  # what it votes for where its prompt has no reference; null: nothing
         ("is_complete", pa.bool_()),  # the rule `finish` passed
         ("words", pa.int32()),
         ("numbers", pa.string()),  # hash of the multiset of its numbers
-        ("digest", pa.binary()),  # 125 MinHash values of 4 bytes; null unless kept
-        ("bands", pa.list_(pa.uint64())),  # 25 keys; null unless kept
+        ("digest", pa.binary()),  # 125 MinHash values of 4 bytes; null unless it may be kept
+        ("bands", pa.list_(pa.uint64())),  # 25 keys; null unless it may be kept
     ]
 )
 _OUTCOMES = {"reject": "rejected", "undecided": "undecided", "quarantine": "quarantined"}
@@ -58,7 +62,7 @@ def judge_rows(table: pa.Table, policy: JudgePolicy, evaluation: Evaluation = NO
     for number, given in enumerate(_rows(table)):
         trace = Trace(**{name: given[name] for name in Trace.__dataclass_fields__})
         rows.append({name: given[name] for name in CARRIED} | judge_trace(trace, policy, checks))
-        if rows[-1]["outcome"] == "kept" and len(trace.words):
+        if is_in_the_running(rows[-1]) and len(trace.words):
             sets[number] = shingles(trace.words)
     return _with_sketches(pa.Table.from_pylist(rows, schema=JUDGED), sets)
 
@@ -84,7 +88,12 @@ def judge_trace(trace: Trace, policy: JudgePolicy, checks: Sequence[Rule] = RULE
         signals[rule.name] = finding.signal | ({"found": finding.reason} if finding.reason else {})
         if first is None and finding.outcome != "pass" and policy.rejects(rule.name):
             first = (rule, finding)
-    return _verdict(first, signals) | _facts(trace, signals)
+    return _verdict(first, signals) | _facts(trace, signals, first and first[0].name)
+
+
+def is_in_the_running(row: Mapping[str, object]) -> bool:
+    """Whether a row may still be kept: no rule rejected it, or all it lacks is a reference, and it may be elected."""
+    return row["outcome"] == "kept" or (row["reason"] == "no_reference" and row["ballot"] is not None)
 
 
 def _verdict(first: tuple[Rule, Finding] | None, signals: dict[str, object]) -> dict[str, object]:
@@ -105,11 +114,18 @@ def _verdict(first: tuple[Rule, Finding] | None, signals: dict[str, object]) -> 
     }  # fmt: skip
 
 
-def _facts(trace: Trace, signals: dict[str, Any]) -> dict[str, object]:
+_NO_ANSWER = ("finish", "empty", "refusal")
+"""Rules that find that there is nothing to check: such a sample has not solved its prompt."""
+
+
+def _facts(trace: Trace, signals: dict[str, Any], rejected_by: str | None) -> dict[str, object]:
     """What the rules that look at several traces need to know."""
     score = signals["answer"].get("score")
     return {
         "is_right": score is not None and score >= 1,
+        "is_tried": score is not None or (trace.verifier != "none" and rejected_by in _NO_ANSWER),
+        "verifier": trace.verifier,
+        "ballot": ballot(trace),
         "is_complete": "found" not in signals["finish"],
         "words": len(trace.words),
         "numbers": number_key(trace.text),

@@ -18,8 +18,9 @@ passes.
 | repetition | `repetition` |
 | answer | `wrong_answer`; undecided: the codes of `verify.py` |
 
-The rules that look at all traces together are `duplicate` (`exact_duplicate`, `near_duplicate`) and
-`per_prompt` (`over_k`); they are in `duplicates.py` and its SQL. A changed rule gets a higher version, and
+The rules that look at all traces together are `vote` (`outvoted`; undecided: `no_majority`, `too_few_votes`,
+`no_ballot`), `pass_rate` (`none_pass`, `all_pass`), `duplicate` (`exact_duplicate`, `near_duplicate`) and `per_prompt`
+(`over_k`); they are in `together.py`, `duplicates.py` and their SQL. A changed rule gets a higher version, and
 so a new rule set: everything is then judged again, and nobody is asked.
 """
 
@@ -28,7 +29,7 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tasks.judge import contamination, sketch, verify, words
+from tasks.judge import contamination, sketch, verify, vote, words
 from tasks.judge.contamination import Evaluation
 from tasks.judge.finding import Finding, Rule, Signal, Trace, passed, rejected
 from tasks.judge.leaks import check_control, check_identity, check_injection, check_script
@@ -202,7 +203,8 @@ def rules(evaluation: Evaluation) -> tuple[Rule, ...]:
 NOTHING = Evaluation()
 RULES = rules(NOTHING)
 DUPLICATE_VERSION = 1
-PER_PROMPT_VERSION = 1
+PASS_RATE_VERSION = 1
+PER_PROMPT_VERSION = 2
 
 
 def described(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> list[dict[str, object]]:
@@ -216,6 +218,9 @@ def described(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> list[dict[str,
     named = sorted((pack.name, pack.sha256) for pack in packs)
     next(row for row in rows if row["rule"] == "contamination")["eval_packs"] = named
     settings = ("near_duplicate_jaccard", "cross_prompt_words")
+    voting, rating = ("answer", "vote_samples", "vote_share"), ("pass_rate_samples", "min_pass_rate", "max_pass_rate")
+    rows.append(_described("vote", vote.VERSION, voting, given, policy) | {"rejects": policy.rejects("answer")})
+    rows.append(_described("pass_rate", PASS_RATE_VERSION, rating, given, policy))
     rows.append(_described("duplicate", DUPLICATE_VERSION, settings, given, policy) | {"sketch": sketch.VERSION})
     return [*rows, _described("per_prompt", PER_PROMPT_VERSION, ("keep_per_prompt",), given, policy)]
 

@@ -227,6 +227,11 @@ def test_the_verifier_code_takes_tests_as_text_or_as_an_object(tmp_path: Path) -
         one(tmp_path, {"q": "?", "m": {"tests": "assert = 1"}}, columns, verifier="code")
 
 
+def test_rows_without_a_reference_are_taken_where_their_samples_vote(tmp_path: Path) -> None:
+    prompt = one(tmp_path, {"q": "?", "a": None}, COLUMNS, verifier="math", no_reference="vote")
+    assert (prompt.verifier, prompt.reference) == ("math", None)
+
+
 @pytest.mark.parametrize(("row", "fields", "message"), BAD_ROWS.values(), ids=list(BAD_ROWS))
 def test_a_bad_row_is_named_by_file_and_line(
     tmp_path: Path, row: dict[str, Any], fields: dict[str, Any], message: str

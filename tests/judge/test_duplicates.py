@@ -13,6 +13,7 @@ from tasks.judge.duplicates import Chunk, compare
 from tasks.judge.near import clusters
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rows import INPUTS
+from tasks.judge.together import vote_and_rate
 from warehouse.records import content_id
 
 STORY = (
@@ -51,6 +52,7 @@ def late(rows: Sequence[dict[str, Any]], folder: Path, chunk_rows: int = 3, **po
         judge_chunk(chunk.inputs, chunk.judged, rules)
         chunks.append(chunk)
     with duckdb.connect() as connection:
+        vote_and_rate(connection, chunks, rules)
         compare(connection, chunks, rules, folder)
         table = connection.sql("select * exclude (place) from late order by trace_id").to_arrow_table()
     return {one["trace_id"]: one for one in table.to_pylist()}
@@ -121,8 +123,30 @@ def test_at_most_k_answers_of_a_prompt_are_kept_and_duplicates_do_not_count(tmp_
         *(f"In my way number {n}: " + " ".join(f"{w}{n}" for w in STORY.split()) for n in range(3)),
     ]
     found = late([row("abcde"[n], text) for n, text in enumerate(texts)], tmp_path, keep_per_prompt=2)
-    assert reasons(found) == {"b": "exact_duplicate", "d": "over_k", "e": "over_k"}
-    assert found["d"]["details"] == "number 3 of its prompt, keep_per_prompt is 2"
+    assert reasons(found) == {"a": None, "b": "exact_duplicate", "c": None, "d": "over_k", "e": "over_k"}
+    assert found["d"]["details"] == "4 good traces of its prompt, keep_per_prompt is 2: others differ more"
+    assert found["a"]["signal"] == '"per_prompt": {"good": 4, "rank": 1}'
+
+
+def test_of_many_answers_of_a_prompt_those_that_differ_most_are_kept_and_right_ones_first(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    ways = [[f"{way}{rng.randrange(10**6)}" for _ in range(200)] for way in "xyz"]
+
+    def told(way: int, change: int) -> str:
+        words = list(ways[way])
+        words[change * 7 : change * 7 + 12] = [f"c{change}w{n}" for n in range(12)]
+        return " ".join(words) + ". The answer is 21."
+
+    alike = [row(f"{way}{n}", told("xyz".index(way), n), verifier="numeric", reference="21")
+             for way, count in (("x", 5), ("y", 3), ("z", 1)) for n in range(count)]  # fmt: skip
+    kept = {"keep_per_prompt": 3, "annotate": ("duplicate",), "near_duplicate_jaccard": 1.0}
+    found = late(alike, tmp_path / "alike", **kept)
+    stay = {trace_id for trace_id, one in found.items() if one["reason"] is None}
+    assert {trace_id[0] for trace_id in stay} == {"x", "y", "z"}, "one of each way"
+    wrong = row("wrong", "Quite another story " + " ".join(f"v{n}" for n in range(200)) + " is 3. The answer is 3.",
+                verifier="numeric", reference="21")  # fmt: skip
+    found = late([*alike, wrong], tmp_path / "wrong", answer="annotate", **kept)
+    assert found["wrong"]["reason"] == "over_k", "however different, a wrong one takes no right one's place"
 
 
 def test_nothing_depends_on_the_order_of_arrival_or_on_the_chunks(tmp_path: Path) -> None:

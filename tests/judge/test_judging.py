@@ -85,7 +85,7 @@ def test_every_answer_gets_one_verdict_with_its_reason(data_root: DataRoot) -> N
         1,
         True,
     )
-    assert result.reasons == {"exact_duplicate": 2, "no_reference": 1, "truncated": 1, "wrong_answer": 1}
+    assert result.reasons == {"exact_duplicate": 2, "too_few_votes": 1, "truncated": 1, "wrong_answer": 1}
     verdicts = "select trace_id, outcome, reason, dataset, judge_run from verdicts where is_current"
     assert len({row[0] for row in rows(data_root, verdicts)}) == len(rows(data_root, verdicts)) == 11
     lost = rows(data_root, "select kind, teacher, jaccard from duplicates where is_current order by teacher")

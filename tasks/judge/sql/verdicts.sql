@@ -1,21 +1,31 @@
--- The last word on every trace: what the row-wise rules said, unless it survived them and is a duplicate or one too many.
+-- The last word on every trace: what the row-wise rules said, unless it survived them, or lacked only a reference and was put to
+-- the vote.
+with worded as (
+    select
+        j.*,
+        l.signal,
+        l.word,
+        coalesce(l.is_elected, false) as is_elected,
+        j.outcome = 'kept' or coalesce(l.is_elected, false) or (j.reason = 'no_reference' and l.word is not null) as is_open
+    from read_parquet($judged) as j
+    left join last_word as l using (trace_id)
+)
 select
-    j.trace_id,
-    j.prompt_id,
-    j.request_key,
+    trace_id,
+    prompt_id,
+    request_key,
     $dataset as dataset,
     $judge_run as judge_run,
     $rule_set as rule_set,
-    case when l.reason is not null then 'rejected' else j.outcome end as outcome,
-    coalesce(l.reason, j.reason) as reason,
-    coalesce(l.rule, j.rule) as rule,
-    coalesce(l.rule_version, j.rule_version)::int as rule_version,
-    coalesce(l.details, j.details) as details,
-    case when l.signal is null then j.signals else left(j.signals, -1) || ', ' || l.signal || '}' end as signals,
-    j.teacher,
-    j.terms_sha256,
+    case when is_open then coalesce(word.outcome, 'kept') else outcome end as outcome,
+    case when is_open then word.reason else reason end as reason,
+    case when is_open then word.rule else rule end as rule,
+    case when is_open then word.rule_version else rule_version end::int as rule_version,
+    case when is_open then word.details else details end as details,
+    case when signal is null then signals else left(signals, -1) || ', ' || signal || '}' end as signals,
+    teacher,
+    terms_sha256,
     $now::timestamptz as judged_at
-from read_parquet($judged) as j
-left join late as l using (trace_id)
-where j.teacher = $teacher and j.terms_sha256 is not distinct from $terms
-order by j.trace_id
+from worded
+where teacher = $teacher and terms_sha256 is not distinct from $terms
+order by trace_id
