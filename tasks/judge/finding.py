@@ -24,6 +24,10 @@ class Trace:
     verifier: str
     metadata: str | None
     question: str = ""
+    opinion: str | None = None
+    """What an LLM judge replied about it; with the id of that reply, and who the judge is."""
+    opinion_id: str | None = None
+    opinion_by: str | None = None
 
     @property
     def text(self) -> str:

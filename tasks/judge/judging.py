@@ -15,6 +15,7 @@ import ray
 from tasks.judge.chunk import judge_chunk, judge_sent, put_judged
 from tasks.judge.contamination import Evaluation
 from tasks.judge.duplicates import Chunk
+from tasks.judge.opinion import dataset_of
 from tasks.judge.packs import Pack
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rows import INPUTS
@@ -60,6 +61,11 @@ class Judging:
     packs: Sequence[Pack]
     now: datetime
 
+    @property
+    def opinions(self) -> str:
+        """The dataset of the questions to the policy's LLM judge; "" where it has none."""
+        return dataset_of(self.dataset) if self.policy.llm else ""
+
     def rows(self, sql: str, **parameters: object) -> list[Any]:
         return list(self.connection.execute(sql, parameters).fetchall())
 
@@ -92,7 +98,7 @@ def _judge_rows(judging: Judging, scratch: Path) -> list[Chunk]:
     on_ray = _OnRay(judging.policy, Evaluation(judging.packs))
     most = IN_FLIGHT * max(1, int(ray.cluster_resources().get("CPU", 1)))
     chunks: list[Chunk] = []
-    for chunk in write_inputs(judging.connection, judging.dataset, scratch):
+    for chunk in write_inputs(judging, scratch):
         chunks.append(chunk)
         on_ray.submit(chunk)
         on_ray.finish(fewer_than=most)
@@ -123,10 +129,11 @@ class _OnRay:
                 self._running[self._sent.remote(chunk.inputs.read_bytes(), *self._by)] = chunk
 
 
-def write_inputs(connection: Connection, dataset: str, scratch: Path) -> Iterator[Chunk]:
+def write_inputs(judging: Judging, scratch: Path) -> Iterator[Chunk]:
     """Cut what is to be judged into files that a worker can hold; the connection is busy until the last is
     taken."""
-    reader = connection.sql(statement("inputs"), params={"dataset": dataset}).to_arrow_reader(CHUNK_ROWS)
+    whose = {"dataset": judging.dataset, "opinions": judging.opinions}
+    reader = judging.connection.sql(statement("inputs"), params=whose).to_arrow_reader(CHUNK_ROWS)
     for number, piece in enumerate(piece for batch in reader for piece in pieces(batch)):
         chunk = Chunk(scratch / f"inputs-{number:06}.parquet", scratch / f"judged-{number:06}.parquet")
         table = pa.Table.from_batches([piece]).cast(INPUTS)

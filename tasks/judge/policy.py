@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tasks.judge.opinion import LlmJudge
+
 RuleName = Literal[
     "finish", "empty", "encoding", "reasoning", "refusal", "identity", "control", "injection", "script", "question",
     "contamination", "length", "repetition", "duplicate",
@@ -98,6 +100,9 @@ class JudgePolicy(BaseModel):
     keep_per_prompt: int | None = Field(None, ge=1)
     """Most traces kept for one prompt. Unlimited by default: samples cost money, 16 a prompt helped in
     OpenThoughts3, and `samples_per_prompt` already bounds them."""
+
+    llm: LlmJudge | None = None
+    """An LLM judge that is asked about what the verifiers leave open. None: nobody is."""
 
     vote_samples: int = Field(8, ge=2)
     """Where a prompt has no reference and its verifier compares answers, its samples vote; with fewer than this they

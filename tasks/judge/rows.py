@@ -28,6 +28,9 @@ INPUTS = pa.schema(
         ("verifier", pa.string()),
         ("metadata", pa.string()),
         ("question", pa.large_string()),
+        ("opinion", pa.large_string()),
+        ("opinion_id", pa.string()),
+        ("opinion_by", pa.string()),
     ]
 )
 JUDGED = pa.schema(

@@ -16,7 +16,7 @@ passes.
 | contamination | `contaminated_question`, `contaminated_trace`; quarantined: `contamination_review` |
 | length | `too_short`, `too_long` |
 | repetition | `repetition` |
-| answer | `wrong_answer`; undecided: the codes of `verify.py` |
+| answer | `wrong_answer`, `judged_wrong`; undecided: the codes of `verify.py`, `judge_unsure` |
 
 The rules that look at all traces together are `vote` (`outvoted`; undecided: `no_majority`, `too_few_votes`,
 `no_ballot`), `pass_rate` (`none_pass`, `all_pass`), `duplicate` (`exact_duplicate`, `near_duplicate`) and `per_prompt`
@@ -29,7 +29,7 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tasks.judge import contamination, sketch, verify, vote, words
+from tasks.judge import contamination, opinion, sketch, verify, vote, words
 from tasks.judge.contamination import Evaluation
 from tasks.judge.finding import Finding, Rule, Signal, Trace, passed, rejected
 from tasks.judge.leaks import check_control, check_identity, check_injection, check_script
@@ -168,11 +168,27 @@ def check_answer(trace: Trace, policy: JudgePolicy) -> Finding:
     signal: Signal = {"verifier": trace.verifier, "score": check.score, "check": check.details}
     if check.sandbox is not None:
         signal["sandbox"] = check.sandbox
+    if check.score is None and check.code:
+        signal["undecided"] = check.code
+    if check.score is None and policy.llm is not None and trace.opinion is not None:
+        return _by_opinion(trace, signal)
     if trace.verifier == "none" or check.right:
         return Finding("pass", signal)
     if check.score is None:
         return Finding("undecided", signal, check.code, check.details)
     return Finding("reject", signal, "wrong_answer", check.details)
+
+
+def _by_opinion(trace: Trace, signal: Signal) -> Finding:
+    """Where no verifier decides, what the LLM judge said."""
+    said = opinion.read(trace.opinion)
+    signal |= {"opinion": said or "unreadable", "opinion_id": trace.opinion_id, "opinion_by": trace.opinion_by}
+    if said == "correct":
+        return Finding("pass", signal | {"score": 1.0})
+    details = f"{trace.opinion_by} was asked and said {said or 'neither correct nor incorrect'}"
+    if said == "incorrect":
+        return Finding("reject", signal | {"score": 0.0}, "judged_wrong", details)
+    return Finding("undecided", signal, "judge_unsure", details)
 
 
 def rules(evaluation: Evaluation) -> tuple[Rule, ...]:
@@ -196,7 +212,7 @@ def rules(evaluation: Evaluation) -> tuple[Rule, ...]:
         Rule("contamination", contamination.VERSION, eval_settings, check_eval),
         Rule("length", 1, ("min_tokens", "max_tokens"), check_length),
         Rule("repetition", 1, ("max_repeated", "max_compression"), check_repetition),
-        Rule("answer", verify.VERSION, ("answer",), check_answer),
+        Rule("answer", verify.VERSION, ("answer", "llm"), check_answer),
     )
 
 
@@ -215,6 +231,7 @@ def described(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> list[dict[str,
         _described(rule.name, rule.version, rule.settings, given, policy) for rule in RULES
     ]
     rows[-1]["libraries"] = {name: version(name) for name in ("math-verify", "sympy", "reasoning-gym")}
+    rows[-1]["llm"] = policy.llm and [policy.llm.teacher, *policy.llm.asked_about, opinion.VERSION]
     named = sorted((pack.name, pack.sha256) for pack in packs)
     next(row for row in rows if row["rule"] == "contamination")["eval_packs"] = named
     settings = ("near_duplicate_jaccard", "cross_prompt_words")
