@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.judge.finding import whole_text
+from tasks.judge.finding import whole_texts
 from tasks.judge.near import Close, Pair, ShingleFile, Similar, best_of, clusters, likely
 from tasks.judge.per_prompt import choose
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import DUPLICATE_VERSION, PER_PROMPT_VERSION
 from tasks.judge.sketch import shingles
 from tasks.judge.statements import Connection, statement
-from tasks.judge.words import words
+from tasks.judge.words import split
 
 _FOUND: list[tuple[str, pa.DataType]] = [
     ("place", pa.int64()),
@@ -81,12 +80,15 @@ def _near(
 ) -> Iterator[dict[str, object]]:
     """Of the pairs that are exactly similar enough, those that may reject are clustered; the others
     annotate."""
-    pairs = list(_likely_pairs(connection, policy.near_duplicate_jaccard))
+    pairs = sorted(_likely_pairs(connection, policy.near_duplicate_jaccard))
     with ShingleFile(scratch / "shingles") as sets:
         members = _members(connection, chunks, pairs, sets)
-        close = [Close(a, b, j) for a, b in pairs if (j := sets.jaccard(a, b)) >= policy.near_duplicate_jaccard]
+        exactly = zip(pairs, sets.similarities(pairs), strict=True)
+        close = [Close(*pair, jaccard) for pair, jaccard in exactly if jaccard >= policy.near_duplicate_jaccard]
         rejecting = [(p.best, p.place) for p in close if may_reject(members[p.best], members[p.place], policy)]
-        losers = {place: Similar(place, to, sets.jaccard(place, to)) for place, to in clusters(rejecting).items()}
+        best = sorted((to, place) for place, to in clusters(rejecting).items())
+        exactly = zip(best, sets.similarities(best), strict=True)
+        losers = {place: Similar(place, to, jaccard) for (to, place), jaccard in exactly}
     for similar in losers.values():
         yield _found(similar, "near", policy.rejects("duplicate"))
     exact = {place for (place,) in connection.execute("select place from exact").fetchall()}
@@ -110,9 +112,9 @@ def _likely_pairs(connection: Connection, threshold: float) -> Iterator[Pair]:
         "from candidate as c join sketch as a on a.place = c.best join sketch as b on b.place = c.place"
     ).to_arrow_reader(_PAIR_ROWS)
     for batch in reader:
-        close = likely(batch["one"].to_pylist(), batch["other"].to_pylist(), threshold)
-        for row in np.flatnonzero(close):
-            yield batch["best"][int(row)].as_py(), batch["place"][int(row)].as_py()
+        close = likely(batch["one"], batch["other"], threshold)
+        best, place = (batch[name].to_numpy()[close].tolist() for name in ("best", "place"))
+        yield from zip(best, place, strict=True)
 
 
 def _members(
@@ -132,11 +134,11 @@ def _members(
     inputs = {str(chunk.judged): chunk.inputs for chunk in chunks}
     members: dict[int, Member] = {}
     for file, group in groupby(rows, key=lambda row: str(row[0])):
-        texts = pq.read_table(inputs[file], columns=["reasoning", "answer"])
-        for _, row, place, prompt_id, count, numbers in group:
-            text = whole_text(texts["reasoning"][row].as_py() or "", texts["answer"][row].as_py() or "")
-            sets.add(place, shingles(words(text)))
-            members[place] = Member(prompt_id, count, numbers)
+        found = [(row[1:3], Member(*row[3:])) for row in group]
+        texts = pq.read_table(inputs[file], columns=["reasoning", "answer"]).take([row for (row, _), _ in found])
+        whole = whole_texts(texts["reasoning"].combine_chunks(), texts["answer"].combine_chunks())
+        sets.add((place for (_, place), _ in found), shingles(split(whole)))
+        members |= {place: member for (_, place), member in found}
     return members
 
 

@@ -151,7 +151,7 @@ def check_length(trace: Trace, policy: JudgePolicy) -> Finding:
 
 def check_repetition(trace: Trace, policy: JudgePolicy) -> Finding:
     """No loops: neither many repeated word 8-grams nor text that compresses like a pattern."""
-    share = round(words.repeated_share(trace.words), 4)
+    share = round(trace.repeated, 4)
     ratio = round(words.compression_ratio(trace.text.encode("utf-8", "replace")), 2)
     if share > policy.max_repeated:
         details = f"{share:.0%} of its word 8-grams occurred before, max_repeated is {policy.max_repeated:.0%}"
