@@ -6,11 +6,9 @@ pairs that are similar (about 100 bytes each) and the traces in such pairs (abou
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tasks.judge.finding import whole_texts
 from tasks.judge.near import Close, Pair, ShingleFile, Similar, best_of, clusters, likely
@@ -29,14 +27,7 @@ _FOUND: list[tuple[str, pa.DataType]] = [
     ("rejects", pa.bool_()),
 ]
 _PAIR_ROWS = 8192
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """The two files of one chunk of traces; row n of one is row n of the other."""
-
-    inputs: Path
-    judged: Path
+_TEXT_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -48,19 +39,16 @@ class Member:
     numbers: str
 
 
-def compare(connection: Connection, chunks: Sequence[Chunk], policy: JudgePolicy, scratch: Path) -> None:
-    """Fill the temporary table `late`: one row for each survivor of the row-wise rules that loses or is
-    similar to another."""
-    judged, across = (
-        {"judged": [str(chunk.judged) for chunk in chunks]},
-        {"across": policy.cross_prompt_words},
-    )
+def compare(connection: Connection, files: Sequence[str], policy: JudgePolicy, scratch: Path) -> None:
+    """Fill the temporary table `late`: one row for each survivor of the rules before that loses, is similar to
+    another, or was chosen among many. `files` hold what the row-wise rules found."""
+    judged, across = {"judged": list(files)}, {"across": policy.cross_prompt_words}
     connection.execute(statement("survivors"), judged)
     connection.execute(statement("exact"), across)
     connection.execute(statement("candidates"), judged | across)
     connection.execute(statement("digests"), judged)
     rejects = policy.rejects("duplicate")
-    found = [*_exact(connection, rejects), *_near(connection, chunks, policy, scratch)]
+    found = [*_exact(connection, rejects), *_near(connection, policy, scratch)]
     connection.register("found", pa.Table.from_pylist(found, schema=pa.schema(_FOUND)))
     connection.execute(statement("standing"))
     connection.unregister("found")
@@ -75,14 +63,12 @@ def _exact(connection: Connection, rejects: bool) -> Iterator[dict[str, object]]
         yield _found(Similar(place, similar_to, 1.0), "exact", is_duplicate and rejects)
 
 
-def _near(
-    connection: Connection, chunks: Sequence[Chunk], policy: JudgePolicy, scratch: Path
-) -> Iterator[dict[str, object]]:
+def _near(connection: Connection, policy: JudgePolicy, scratch: Path) -> Iterator[dict[str, object]]:
     """Of the pairs that are exactly similar enough, those that may reject are clustered; the others
     annotate."""
     pairs = sorted(_likely_pairs(connection, policy.near_duplicate_jaccard))
     with ShingleFile(scratch / "shingles") as sets:
-        members = _members(connection, chunks, pairs, sets)
+        members = _members(connection, pairs, sets)
         exactly = zip(pairs, sets.similarities(pairs), strict=True)
         close = [Close(*pair, jaccard) for pair, jaccard in exactly if jaccard >= policy.near_duplicate_jaccard]
         rejecting = [(p.best, p.place) for p in close if may_reject(members[p.best], members[p.place], policy)]
@@ -117,28 +103,17 @@ def _likely_pairs(connection: Connection, threshold: float) -> Iterator[Pair]:
         yield from zip(best, place, strict=True)
 
 
-def _members(
-    connection: Connection, chunks: Sequence[Chunk], pairs: Iterable[Pair], sets: ShingleFile
-) -> Mapping[int, Member]:
-    """What must be known of every trace that is in a pair; its shingles go to the file, one chunk of texts
-    in memory at a time."""
-    connection.register(
-        "paired",
-        pa.table({"place": pa.array(sorted({place for pair in pairs for place in pair}), pa.int64())}),
-    )
-    rows = connection.execute(
-        "select file, file_row, place, prompt_id, words, numbers "
-        "from survivor semi join paired using (place) order by file, file_row"
-    ).fetchall()
-    connection.unregister("paired")
-    inputs = {str(chunk.judged): chunk.inputs for chunk in chunks}
+def _members(connection: Connection, pairs: Iterable[Pair], sets: ShingleFile) -> Mapping[int, Member]:
+    """What must be known of every trace that is in a pair; its shingles go to the file, one batch of texts in
+    memory at a time."""
+    places = pa.array(sorted({place for pair in pairs for place in pair}), pa.int64())
+    connection.register("paired", pa.table({"place": places}))
     members: dict[int, Member] = {}
-    for file, group in groupby(rows, key=lambda row: str(row[0])):
-        found = [(row[1:3], Member(*row[3:])) for row in group]
-        texts = pq.read_table(inputs[file], columns=["reasoning", "answer"]).take([row for (row, _), _ in found])
-        whole = whole_texts(texts["reasoning"].combine_chunks(), texts["answer"].combine_chunks())
-        sets.add((place for (_, place), _ in found), shingles(split(whole)))
-        members |= {place: member for (_, place), member in found}
+    for batch in connection.sql(statement("paired")).to_arrow_reader(_TEXT_ROWS):
+        sets.add(batch["place"].to_pylist(), shingles(split(whole_texts(batch["reasoning"], batch["answer"]))))
+        known = (batch[name].to_pylist() for name in ("place", "prompt_id", "words", "numbers"))
+        members |= {place: Member(*rest) for place, *rest in zip(*known, strict=True)}
+    connection.unregister("paired")
     return members
 
 

@@ -21,7 +21,7 @@ from tasks.judge.judging import OUTCOMES, STREAM_ROWS, Counted, Judging, run
 from tasks.judge.opinion import dataset_of
 from tasks.judge.packs import read_packs
 from tasks.judge.policy import JudgePolicy
-from tasks.judge.rules import described, rule_set
+from tasks.judge.rules import described, row_rule_set, rule_set
 from tasks.judge.statements import Connection, statement
 from warehouse.catalog import Transaction, connect, transaction
 from warehouse.layout import DataRoot
@@ -70,7 +70,9 @@ def judge_answers(
         judge_run = content_id(dataset, rules, _traces_digest(connection, dataset, policy))
         known = _known(connection, dataset, judge_run)
         if known is None:
-            judging = Judging(root, connection, dataset, judge_run, rules, policy, packs, now)
+            judging = Judging(
+                root, connection, dataset, judge_run, rules, row_rule_set(policy, packs), policy, packs, now
+            )
             counted, files = run(judging, root.scratch(run_id) / "judge")
     if known is not None:
         _make_current(root, dataset, judge_run, plan_id, now)

@@ -15,8 +15,9 @@ from tasks.judge.rules import NOTHING, RULES, rules
 from tasks.judge.sketch import Sketches, row_of, sketches, stored
 from tasks.judge.vote import ballot
 from tasks.judge.words import number_key
+from warehouse.records import SCHEMAS
 
-CARRIED = ("trace_id", "request_key", "prompt_id", "text_hash", "teacher", "terms_sha256")
+CARRIED = ("trace_id", "request_key", "prompt_id", "text_hash", "teacher", "terms_sha256", "given")
 _CARRIED_FIELDS: list[tuple[str, pa.DataType]] = [(name, pa.string()) for name in CARRIED]
 INPUTS = pa.schema(
     [
@@ -34,26 +35,7 @@ INPUTS = pa.schema(
         ("opinion_by", pa.string()),
     ]
 )
-JUDGED = pa.schema(
-    [
-        *_CARRIED_FIELDS,
-        ("outcome", pa.string()),  # kept (so far), rejected or undecided
-        ("reason", pa.string()),
-        ("rule", pa.string()),
-        ("rule_version", pa.int32()),
-        ("details", pa.string()),
-        ("signals", pa.string()),
-        ("is_right", pa.bool_()),  # the verifier accepted it
-        ("is_tried", pa.bool_()),  # it was checked, or gave no answer that could be
-        ("verifier", pa.string()),
-        ("ballot", pa.string()),  # what it votes for where its prompt has no reference; null: nothing
-        ("is_complete", pa.bool_()),  # the rule `finish` passed
-        ("words", pa.int32()),
-        ("numbers", pa.string()),  # hash of the multiset of its numbers
-        ("digest", pa.binary()),  # 125 MinHash values of 4 bytes; null unless it may be kept
-        ("bands", pa.list_(pa.uint64())),  # 25 keys; null unless it may be kept
-    ]
-)
+JUDGED = pa.schema([field for field in SCHEMAS["findings"] if field.name != "row_rules"])
 _TEXTS = ("reasoning", "answer", "question")
 _OUTCOMES = {"reject": "rejected", "undecided": "undecided", "quarantine": "quarantined"}
 

@@ -242,6 +242,16 @@ def described(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> list[dict[str,
     return [*rows, _described("per_prompt", PER_PROMPT_VERSION, ("keep_per_prompt",), given, policy)]
 
 
+ROWS_VERSION = 1
+"""Of what is kept of each row beside its verdict."""
+
+
+def row_rule_set(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> str:
+    """The hash of what decides what is found in a trace by itself: findings under an equal one are not made again."""
+    by_row = described(policy, packs)[: len(RULES)]
+    return content_id(json.dumps(by_row, sort_keys=True), sketch.VERSION, vote.VERSION, ROWS_VERSION)
+
+
 def _described(
     name: str, number: int, settings: tuple[str, ...], given: dict[str, object], policy: JudgePolicy
 ) -> dict[str, object]:

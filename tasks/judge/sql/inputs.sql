@@ -1,23 +1,13 @@
--- Every answered sample that the dataset's current plan wants, with what its prompt says of right answers, and what an LLM judge
--- said of it. The prompt is the plan's: the answer may have been bought for another prompt with the same words and another reference.
-with opinion as (
-    select
-        unnest(from_json(p.metadata::json -> 'judges', '["VARCHAR"]')) as judges,
-        t.trace_id as opinion_id,
-        t.teacher as opinion_by,
-        t.answer as opinion
-    from wanted as w
-    join prompts as p using (prompt_id)
-    join traces as t on t.trace_id = w.trace_id
-    where w.dataset = $opinions
-)
+-- The answers of which nothing is known by these rules, with what their prompt says of right answers. The prompt is the plan's: the
+-- answer may have been bought for another prompt with the same words and another reference.
 select
-    w.trace_id,
-    w.request_key,
-    w.prompt_id,
+    a.trace_id,
+    a.request_key,
+    a.prompt_id,
     t.text_hash,
     t.teacher,
     t.terms_sha256,
+    a.given,
     t.outcome,
     t.finish_reason,
     t.reasoning,
@@ -26,11 +16,11 @@ select
     p.verifier,
     p.metadata,
     p.question,
-    o.opinion,
-    o.opinion_id,
-    o.opinion_by
-from wanted as w
-join traces as t on t.trace_id = w.trace_id
-join prompts as p on p.prompt_id = w.prompt_id
-left join opinion as o on o.judges = w.trace_id
-where w.dataset = $dataset
+    o.answer as opinion,
+    a.opinion_id,
+    o.teacher as opinion_by
+from asked as a
+anti join read_parquet($known) as k on k.trace_id = a.trace_id and k.prompt_id = a.prompt_id
+join traces as t on t.trace_id = a.trace_id
+join prompts as p on p.prompt_id = a.prompt_id
+left join traces as o on o.trace_id = a.opinion_id
