@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 RuleName = Literal[
-    "finish", "empty", "encoding", "reasoning", "refusal", "identity", "control", "injection", "script", "question",
-    "contamination", "length", "repetition", "duplicate",
+    "finish", "empty", "encoding", "reasoning", "refusal", "identity", "control", "injection", "secrets", "personal",
+    "script", "question", "contamination", "length", "repetition", "duplicate",
 ]  # fmt: skip
 """The rules that `JudgePolicy.annotate` can quieten; the answer check has its own field."""
 
@@ -30,7 +30,9 @@ class JudgePolicy(BaseModel):
     the recipe and a second judging, which asks no teacher, give the other choice."""
 
     annotate: tuple[RuleName, ...] = ()
-    """Rules that record what they find and reject nothing."""
+    """Rules that record what they find and reject nothing. `secrets` rejects, as no credential teaches anything and the
+    rest of such a trace is suspect; `personal` puts aside, as most of what it finds in stories is made up and only a
+    person can tell."""
 
     complete: tuple[str, ...] = ("stop", "end_turn", "stop_sequence", "eos", "eos_token")
     """Finish reasons of an answer that ended by itself: OpenAI-compatible servers say `stop`; the others

@@ -11,6 +11,8 @@ passes.
 | identity | `identity_leak` |
 | control | `control_tokens` |
 | injection | `injection` |
+| secrets | `secret` |
+| personal | quarantined: `personal_data` |
 | script | `script_mix` |
 | question | `needs_image`, `question_too_short` |
 | contamination | `contaminated_question`, `contaminated_trace`; quarantined: `contamination_review` |
@@ -30,9 +32,11 @@ from importlib.metadata import version
 
 from tasks.judge import contamination, sketch, verify, words
 from tasks.judge.contamination import Evaluation
+from tasks.judge.credentials import check_secrets
 from tasks.judge.finding import Finding, Rule, Signal, Trace, passed, rejected
 from tasks.judge.leaks import check_control, check_identity, check_injection, check_script
 from tasks.judge.packs import Pack
+from tasks.judge.personal import check_personal
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.questions import check_question
 from warehouse.records import content_id
@@ -190,6 +194,8 @@ def rules(evaluation: Evaluation) -> tuple[Rule, ...]:
         Rule("identity", 1, (), check_identity),
         Rule("control", 1, (), check_control),
         Rule("injection", 1, (), check_injection),
+        Rule("secrets", 1, (), check_secrets),
+        Rule("personal", 1, (), check_personal),
         Rule("script", 1, ("max_foreign_script",), check_script),
         Rule("question", 1, ("min_question_characters",), check_question),
         Rule("contamination", contamination.VERSION, eval_settings, check_eval),
@@ -213,8 +219,11 @@ def described(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> list[dict[str,
         _described(rule.name, rule.version, rule.settings, given, policy) for rule in RULES
     ]
     rows[-1]["libraries"] = {name: version(name) for name in ("math-verify", "sympy", "reasoning-gym")}
+    by_rule = {str(row["rule"]): row for row in rows}
+    by_rule["secrets"]["libraries"] = {"detect-secrets": version("detect-secrets")}
+    by_rule["personal"]["libraries"] = {"phonenumberslite": version("phonenumberslite")}
     named = sorted((pack.name, pack.sha256) for pack in packs)
-    next(row for row in rows if row["rule"] == "contamination")["eval_packs"] = named
+    by_rule["contamination"]["eval_packs"] = named
     settings = ("near_duplicate_jaccard", "cross_prompt_words")
     rows.append(_described("duplicate", DUPLICATE_VERSION, settings, given, policy) | {"sketch": sketch.VERSION})
     return [*rows, _described("per_prompt", PER_PROMPT_VERSION, ("keep_per_prompt",), given, policy)]
