@@ -1,4 +1,4 @@
-"""Judge traces against each other: exact duplicates, near duplicates, and at most k for a prompt.
+"""Judge traces against each other: exact duplicates, near duplicates, templates, and at most k for a prompt.
 
 Works on the files of the row-wise rules through DuckDB, which spills. What grows in memory are only the
 pairs that are similar (about 100 bytes each) and the traces in such pairs (about 500 bytes each).
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.judge import template
 from tasks.judge.finding import whole_text
 from tasks.judge.near import Close, Pair, ShingleFile, Similar, best_of, clusters, likely
 from tasks.judge.policy import JudgePolicy
@@ -68,11 +69,14 @@ def compare(connection: Connection, chunks: Sequence[Chunk], policy: JudgePolicy
     connection.execute(statement("exact"), across)
     connection.execute(statement("candidates"), judged | across)
     connection.execute(statement("digests"), judged)
+    limits = {"fewest": template.FEWEST, "prompts": policy.template_prompts}
+    connection.execute(statement("template"), judged | limits)
     rejects = policy.rejects("duplicate")
     found = [*_exact(connection, rejects), *_near(connection, chunks, policy, scratch)]
     connection.register("found", pa.Table.from_pylist(found, schema=pa.schema(_FOUND)))
     versions = {"duplicate_version": DUPLICATE_VERSION, "per_prompt_version": PER_PROMPT_VERSION}
-    connection.execute(statement("late"), {"keep": policy.keep_per_prompt} | versions)
+    late = {"keep": policy.keep_per_prompt, "template": policy.max_template, "drops": policy.rejects("template")}
+    connection.execute(statement("late"), late | versions | {"template_version": template.VERSION})
     connection.unregister("found")
 
 

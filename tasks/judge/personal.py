@@ -30,8 +30,8 @@ _ROLES = frozenset((
     "info", "marketing", "sales", "support", "abuse", "noc", "security", "postmaster", "hostmaster", "usenet", "news",
     "webmaster", "www", "uucp", "ftp",  # RFC 2142
     "admin", "contact", "help", "hello", "office", "service", "team", "jobs", "press", "billing", "noreply", "no-reply",
-    "donotreply", "root", "git", "user", "username", "name", "your.name", "yourname", "firstname.lastname", "first.last",
-    "someone", "somebody",
+    "donotreply", "root", "git", "user", "username", "name", "your.name", "yourname", "firstname.lastname",
+    "first.last", "someone", "somebody",
 ))  # fmt: skip
 _GENERIC = frozenset(
     ("com", "org", "net", "edu", "gov", "mil", "int", "info", "biz", "name", "pro", "dev", "app", "eu", "uk")

@@ -85,10 +85,23 @@ class JudgePolicy(BaseModel):
     """Traces of different prompts are duplicates only from this many words: a short answer is right for
     many questions."""
 
+    template: Literal["annotate", "reject"] = "annotate"
+    """What happens to a trace made of text that its teacher repeats whatever it is asked. Noted by default: unlike a
+    duplicate no best one is kept, so that rejecting can take every answer of a teacher that always works in one form,
+    and AM-DeepSeek, whose rule this is, does not say what it gained by it."""
+
+    template_prompts: int = Field(20, ge=1)
+    """Prompts in whose traces 20 words in a row must occur, and in more, to be a template; 20 as in AM-DeepSeek (arXiv
+    2503.19633)."""
+
+    max_template: float = Field(0.2, ge=0, le=1)
+    """Largest share of a trace's 20-grams that are templates. An opening and a closing phrase stay below it."""
+
     keep_per_prompt: int | None = Field(None, ge=1)
     """Most traces kept for one prompt. Unlimited by default: samples cost money, 16 a prompt helped in
     OpenThoughts3, and `samples_per_prompt` already bounds them."""
 
     def rejects(self, rule: str) -> bool:
         """Whether what `rule` finds rejects the trace (or leaves it undecided)."""
-        return self.answer == "require" if rule == "answer" else rule not in self.annotate
+        own = {"answer": self.answer == "require", "template": self.template == "reject"}
+        return own.get(rule, rule not in self.annotate)

@@ -12,6 +12,7 @@ from tasks.judge.finding import Finding, Rule, Trace
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import NOTHING, RULES, rules
 from tasks.judge.sketch import bands, digests, shingles
+from tasks.judge.template import template_grams
 from tasks.judge.words import Hashes, number_key
 
 CARRIED = ("trace_id", "request_key", "prompt_id", "text_hash", "teacher", "terms_sha256")
@@ -44,6 +45,7 @@ JUDGED = pa.schema(
         ("numbers", pa.string()),  # hash of the multiset of its numbers
         ("digest", pa.binary()),  # 125 MinHash values of 4 bytes; null unless kept
         ("bands", pa.list_(pa.uint64())),  # 25 keys; null unless kept
+        ("grams", pa.list_(pa.uint64())),  # sampled 20-grams of words; null unless kept
     ]
 )
 _OUTCOMES = {"reject": "rejected", "undecided": "undecided", "quarantine": "quarantined"}
@@ -54,13 +56,15 @@ def judge_rows(table: pa.Table, policy: JudgePolicy, evaluation: Evaluation = NO
     policy."""
     rows: list[dict[str, object]] = []
     sets: dict[int, Hashes] = {}
+    grams: list[Hashes | None] = [None] * len(table)
     checks = rules(evaluation)
     for number, given in enumerate(_rows(table)):
         trace = Trace(**{name: given[name] for name in Trace.__dataclass_fields__})
         rows.append({name: given[name] for name in CARRIED} | judge_trace(trace, policy, checks))
         if rows[-1]["outcome"] == "kept" and len(trace.words):
             sets[number] = shingles(trace.words)
-    return _with_sketches(pa.Table.from_pylist(rows, schema=JUDGED), sets)
+            grams[number] = template_grams(trace.words)
+    return _with_sketches(pa.Table.from_pylist(rows, schema=JUDGED), sets, grams)
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
@@ -116,14 +120,15 @@ def _facts(trace: Trace, signals: dict[str, Any]) -> dict[str, object]:
     }
 
 
-def _with_sketches(judged: pa.Table, sets: dict[int, Hashes]) -> pa.Table:
-    """Fill `digest` and `bands` of the rows whose sets of shingles are given."""
+def _with_sketches(judged: pa.Table, sets: dict[int, Hashes], grams: list[Hashes | None]) -> pa.Table:
+    """Fill `digest` and `bands` of the rows whose sets of shingles are given, and `grams`."""
     matrix = digests(list(sets.values()))
     blobs: list[bytes | None] = [None] * len(judged)
     keys: list[Hashes | None] = [None] * len(judged)
     for number, digest, band in zip(sets, matrix, bands(matrix), strict=True):
         blobs[number], keys[number] = digest.astype("<u4").tobytes(), band
-    columns = {"digest": pa.array(blobs, pa.binary()), "bands": pa.array(keys, pa.list_(pa.uint64()))}
+    columns = {"digest": blobs, "bands": keys, "grams": grams}
     for name, column in columns.items():
-        judged = judged.set_column(judged.schema.get_field_index(name), name, column)
+        place = judged.schema.get_field_index(name)
+        judged = judged.set_column(place, name, pa.array(column, JUDGED.field(name).type))
     return judged

@@ -20,9 +20,9 @@ passes.
 | repetition | `repetition` |
 | answer | `wrong_answer`; undecided: the codes of `verify.py` |
 
-The rules that look at all traces together are `duplicate` (`exact_duplicate`, `near_duplicate`) and
-`per_prompt` (`over_k`); they are in `duplicates.py` and its SQL. A changed rule gets a higher version, and
-so a new rule set: everything is then judged again, and nobody is asked.
+The rules that look at all traces together are `duplicate` (`exact_duplicate`, `near_duplicate`), `template`
+(`template`) and `per_prompt` (`over_k`); they are in `duplicates.py` and its SQL. A changed rule gets a higher
+version, and so a new rule set: everything is then judged again, and nobody is asked.
 """
 
 import json
@@ -30,7 +30,7 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tasks.judge import contamination, sketch, verify, words
+from tasks.judge import contamination, sketch, template, verify, words
 from tasks.judge.contamination import Evaluation
 from tasks.judge.credentials import check_secrets
 from tasks.judge.finding import Finding, Rule, Signal, Trace, passed, rejected
@@ -226,6 +226,7 @@ def described(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> list[dict[str,
     by_rule["contamination"]["eval_packs"] = named
     settings = ("near_duplicate_jaccard", "cross_prompt_words")
     rows.append(_described("duplicate", DUPLICATE_VERSION, settings, given, policy) | {"sketch": sketch.VERSION})
+    rows.append(_described("template", template.VERSION, ("template_prompts", "max_template"), given, policy))
     return [*rows, _described("per_prompt", PER_PROMPT_VERSION, ("keep_per_prompt",), given, policy)]
 
 

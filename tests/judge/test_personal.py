@@ -87,7 +87,8 @@ def test_an_address_or_number_of_a_person_is_put_aside(kind: str, text: str) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["joe.miller@example.org", "info@acme.com", "git@github.com:a/b", "@property", "https://bob:abcdef123@git.acme.io/", "A@B.mean(axis=0)",
+    ["joe.miller@example.org", "info@acme.com", "git@github.com:a/b", "@property", "https://bob:abcdef123@git.acme.io/",
+     "A@B.mean(axis=0)",
      "x@W.dot(v)",
      "(212) 555-0134", "+44 20 7946 0958", "+1 800 275 2273", "212-736-5000", "300-25-1000 = -725", "078-05-1120",
      "4539 1488 0343 6468", "4539148803436467", "4242 4242 4242 4242", "DE89 3704 0044 0532 0130 00",
@@ -123,7 +124,8 @@ def test_a_verdict_never_holds_what_it_found(text: str) -> None:
 
 @pytest.mark.parametrize(
     "piece", ["a@b.", "1234 ", "+1 ", "12345678", "AKIA", "eyJ.", "https://a:", "-----BEGIN PRIVATE KEY-----\n",
-              "DE44 5001 ", "(212) 736-5000 ", "Proc-Type: 4\n", "card 4539148803436468 ", "sk-ant-api03-" + "a" * 70 + " "]
+              "DE44 5001 ", "(212) 736-5000 ", "Proc-Type: 4\n",
+              "card 4539148803436468 ", "sk-ant-api03-" + "a" * 70 + " "]
 )  # fmt: skip
 def test_a_megabyte_of_beginnings_takes_no_time(piece: str) -> None:
     endless = trace(piece * (1_000_000 // len(piece)))
