@@ -127,8 +127,11 @@ def _with_sketches(judged: pa.Table, sets: dict[int, Hashes], grams: list[Hashes
     keys: list[Hashes | None] = [None] * len(judged)
     for number, digest, band in zip(sets, matrix, bands(matrix), strict=True):
         blobs[number], keys[number] = digest.astype("<u4").tobytes(), band
-    columns = {"digest": blobs, "bands": keys, "grams": grams}
+    columns = {
+        "digest": pa.array(blobs, pa.binary()),
+        "bands": pa.array(keys, pa.list_(pa.uint64())),
+        "grams": pa.array(grams, pa.list_(pa.uint64())),
+    }
     for name, column in columns.items():
-        place = judged.schema.get_field_index(name)
-        judged = judged.set_column(place, name, pa.array(column, JUDGED.field(name).type))
+        judged = judged.set_column(judged.schema.get_field_index(name), name, column)
     return judged

@@ -209,6 +209,7 @@ NOTHING = Evaluation()
 RULES = rules(NOTHING)
 DUPLICATE_VERSION = 1
 PER_PROMPT_VERSION = 1
+_TEMPLATE_SETTINGS = ("template", "template_prompts", "max_template")
 
 
 def described(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> list[dict[str, object]]:
@@ -226,7 +227,7 @@ def described(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> list[dict[str,
     by_rule["contamination"]["eval_packs"] = named
     settings = ("near_duplicate_jaccard", "cross_prompt_words")
     rows.append(_described("duplicate", DUPLICATE_VERSION, settings, given, policy) | {"sketch": sketch.VERSION})
-    rows.append(_described("template", template.VERSION, ("template_prompts", "max_template"), given, policy))
+    rows.append(_described("template", template.VERSION, _TEMPLATE_SETTINGS, given, policy))
     return [*rows, _described("per_prompt", PER_PROMPT_VERSION, ("keep_per_prompt",), given, policy)]
 
 
