@@ -2,6 +2,7 @@
 (pure)."""
 
 import re
+from fractions import Fraction
 
 _REWRITES = (
     ("\\~", re.compile(r"\\(?:left|right|displaystyle|limits)(?![A-Za-z])|\\[!,;: ]|~"), ""),
@@ -49,6 +50,29 @@ def normalised(text: str) -> str:
             text = pattern.sub(replacement, text)
     text = "".join(text.split())
     return text.casefold() if _WORD.fullmatch(text) else text
+
+
+_WHOLE = r"(?:0|[1-9]\d{0,29})"
+_RATIONAL = re.compile(
+    rf"(?P<sign>-?)(?:(?P<whole>{_WHOLE})(?:\\frac\{{(?P<over>[1-9]\d{{0,29}})\}}\{{(?P<part>[1-9]\d{{0,29}})\}})?"
+    rf"|\\frac\{{(?P<minus>-?)(?P<top>{_WHOLE})\}}\{{(?P<bottom>[1-9]\d{{0,29}})\}}"
+    rf"|(?P<before>{_WHOLE})/(?P<after>[1-9]\d{{0,29}}))"
+)
+_APART = re.compile(r"\d\s+\d")
+
+
+def rational(text: str) -> Fraction | None:
+    """The number that a text is, if it is a whole number, a fraction or a mixed number in LaTeX, or a/b, and no more;
+    decimals, percent, units and thousands are left to whoever knows how exactly they are meant."""
+    plain = without_dollars(text)
+    found = _RATIONAL.fullmatch("".join(plain.split()).replace("\\dfrac", "\\frac"))
+    if not found or _APART.search(plain):
+        return None
+    if found["whole"]:
+        value = Fraction(int(found["whole"])) + Fraction(int(found["over"] or 0), int(found["part"] or 1))
+    else:
+        value = Fraction(int(found["top"] or found["before"]), int(found["bottom"] or found["after"]))
+    return -value if bool(found["sign"]) != bool(found["minus"]) else value
 
 
 _IN_BASE = re.compile(r"([A-F]*\d[0-9A-F]*)(?:_\{?(\d{1,2})\}?)?")

@@ -22,7 +22,7 @@ from tasks.judge.code_answer import check_code
 from tasks.judge.final_answer import FinalAnswer, final_answer, first_sentence, stripped
 from tasks.judge.numbers import Number, has_unread, read_numbers, same
 
-VERSION = 2
+VERSION = 3
 VERIFIERS = ("exact", "numeric", "math", "reasoning-gym", "code", "none")
 _WITHOUT_REFERENCE = ("reasoning-gym", "code")
 _LONGEST = 2_000  # characters given to sympy; a final answer is shorter, and parsing time grows faster than length
@@ -130,6 +130,9 @@ def by_text(answer: str, reference: str) -> Check | ForSympy:
     left, right = _plain_number(gold), _plain_number(found.text)
     if left and right:
         return _decided(same(left, right), gold, shown)
+    exact = latex.rational(gold), latex.rational(found.text)
+    if None not in exact:
+        return _decided(exact[0] == exact[1], gold, shown)
     if max(len(shown), len(gold)) > _LONGEST:
         return Check(None, f"an answer of {len(shown)} characters is not compared by math", "answer_unparsed", shown)
     prose = found.form in ("sentence", "marker", "whole") and not latex.is_expression(found.text)
