@@ -10,6 +10,7 @@ import functools
 import re
 from typing import Any
 
+from tasks.judge.linear import are_different_lines
 from tasks.judge.nonzero import is_clearly_not_zero
 
 
@@ -23,6 +24,16 @@ def _unless_clear(full: Any) -> Any:
         return Integer(1) if is_apart else full(difference)
 
     return simplify
+
+
+def _unless_lines(full: Any) -> Any:
+    """math-verify solves two equations that it could not tell to be the same, to compare their solutions."""
+
+    @functools.wraps(full)
+    def solve_and_compare(gold: Any, pred: Any, *precision: int) -> bool:
+        return not are_different_lines(gold, pred) and bool(full(gold, pred, *precision))
+
+    return solve_and_compare
 
 
 class _Read:
@@ -45,6 +56,7 @@ def install() -> None:
     _Latex2Sympy.create_parser = _two_stages(_Latex2Sympy.create_parser)
     _Latex2Sympy.parse_number = _at_once(_Latex2Sympy.parse_number)
     grader.simplify = _unless_clear(grader.simplify)
+    grader.sympy_solve_and_compare = _unless_lines(grader.sympy_solve_and_compare)
 
 
 def _two_stages(full: Any) -> Any:

@@ -14,9 +14,11 @@ from math_verify import grader, parser
 
 from tasks.judge import latex, quick_math
 from tasks.judge.checker import check_math
+from tasks.judge.linear import are_different_lines
 from tasks.judge.nonzero import is_clearly_not_zero
 
-PATCHED = ((_Latex2Sympy, "create_parser"), (_Latex2Sympy, "parse_number"), (grader, "simplify"))
+PATCHED = ((_Latex2Sympy, "create_parser"), (_Latex2Sympy, "parse_number"), (grader, "simplify"),
+           (grader, "sympy_solve_and_compare"))  # fmt: skip
 
 
 @pytest.fixture
@@ -110,6 +112,8 @@ def test_the_quick_comparison_says_what_the_full_one_says(plain: None) -> None:
     full = [math_verify.verify(parsed(gold), parsed(said), timeout_seconds=None) for gold, said in pairs]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grader, "simplify", quick_math._unless_clear(grader.simplify))
+        quick = quick_math._unless_lines(grader.sympy_solve_and_compare)
+        patch.setattr(grader, "sympy_solve_and_compare", quick)
         for (gold, said), expected in zip(pairs, full, strict=True):
             assert math_verify.verify(parsed(gold), parsed(said), timeout_seconds=None) == expected, (gold, said)
     assert 8 < sum(full) < len(full) - 8
@@ -118,6 +122,24 @@ def test_the_quick_comparison_says_what_the_full_one_says(plain: None) -> None:
 def test_the_checker_uses_it() -> None:
     assert check_math({"reference": "$x^2$", "answer": "$x \\cdot x$"}) == {"score": 1.0}
     assert all(hasattr(getattr(owner, name), "__wrapped__") for owner, name in PATCHED)
+
+
+def equation(text: str) -> Any:
+    return parsed(f"${text}$")[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "different"),
+    [
+        ("x+2y=3", "x+2y=4", True), ("x+2y=3", "2x+4y=6", False), ("x+2y=3", "x+2y+z=3", True),
+        ("y=\\frac{x}{2}", "2y=x", False),
+        ("y=\\frac{x}{2}", "3y=x", True), ("x=4", "x=5", True), ("x=4", "2x=8", False), ("x=4", "y=4", True),
+        ("x=x+1", "x=x+2", False),
+        ("y=x^2", "y=2x^2", False), ("x=0.5", "x=1", False), ("xy=1", "xy=2", False), ("2(x+1)=y", "y=2x+2", False),
+    ],
+)  # fmt: skip
+def test_lines_are_different_where_no_multiple_makes_them_equal(one: str, other: str, different: bool) -> None:
+    assert are_different_lines(equation(one), equation(other)) == different
 
 
 X, Y = sympy.symbols("x y", real=True)
