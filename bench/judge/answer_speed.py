@@ -3,7 +3,8 @@
     python bench/judge/answer_speed.py math500/test.jsonl
 
 The pairs are MATH's answers with other numbers in them, put in the forms of `answers.py`, equal and unequal; none
-occurs twice. Exactly `--share` of them are ones that text and plain numbers do not decide: math-verify is asked.
+occurs twice; some that are equal are written so that it takes mathematics to see it. Exactly `--share` of them are ones
+that text and plain numbers do not decide: math-verify is asked.
 Prints checks a second of one process and of two (each has a checker process of its own, which works while it waits),
 and of plain math-verify (its `parse` and `verify` with default settings, no process in between) on a sample of the same
 pairs, all of them and those for sympy alone, and on how many of the pairs for sympy the two disagree. All are warmed
@@ -18,7 +19,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,24 @@ from tasks.judge.verify import ForSympy, by_text, verify  # noqa: E402
 Pair = tuple[str, str]
 
 
+SAME: tuple[Callable[[str], str], ...] = (
+    lambda term: rf"\frac{{3({term})}}{{3}}",
+    lambda term: f"{term} + 2 - 2",
+    lambda term: f"-(0 - ({term}))",
+    lambda term: re.sub(r"\\sqrt\{(\d+)\}", r"\\frac{\\sqrt{4 \\cdot \1}}{2}", term),
+)
+"""The same value, written so that it takes mathematics to see it."""
+_NO_TERM = re.compile(r"[,=<>_%]|\\(?:in|cup|pm|text|begin|left|circ|infty|mbox|cdots)|[A-Za-z]{3,}\s|^\(|^\d+$")
+
+
 def pairs(known: list[str], draws: random.Random) -> Iterator[Pair]:
     """Answers and references, half of them unequal, each pair once."""
     seen = set()
     while True:
         gold = _other_numbers(draws.choice(known), draws)
         said = gold if draws.random() < 0.5 else _other_numbers(gold, draws)
+        if draws.random() < 0.2 and not _NO_TERM.search(gold):
+            said = draws.choice(SAME)(gold)
         pair = draws.choice(list(EQUALS.values()))(said), gold
         if pair not in seen:
             seen.add(pair)
