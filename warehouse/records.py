@@ -191,6 +191,7 @@ FINDINGS = _schema(  # what the row-wise rules found in a trace, and what the ru
         ("numbers", pa.string()),  # hash of the multiset of its numbers
         ("digest", pa.binary()),  # 125 MinHash values of 4 bytes; null unless it may be kept
         ("bands", pa.list_(pa.uint64())),  # 25 keys; null unless it may be kept
+        ("grams", pa.list_(pa.uint64())),  # sampled runs of 20 words; null unless it may be kept
     ]
 )
 

@@ -1,4 +1,4 @@
-"""Judge traces against each other: exact duplicates, near duplicates, and at most k for a prompt.
+"""Judge traces against each other: exact duplicates, near duplicates, templates, and at most k for a prompt.
 
 Works on the files of the row-wise rules through DuckDB, which spills. What grows in memory are only the
 pairs that are similar (about 100 bytes each) and the traces in such pairs (about 500 bytes each).
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tasks.judge import template
 from tasks.judge.finding import whole_texts
 from tasks.judge.near import Close, Pair, ShingleFile, Similar, best_of, clusters, likely
 from tasks.judge.per_prompt import choose
@@ -47,14 +48,17 @@ def compare(connection: Connection, files: Sequence[str], policy: JudgePolicy, s
     connection.execute(statement("exact"), across)
     connection.execute(statement("candidates"), judged | across)
     connection.execute(statement("digests"), judged)
+    limits = {"fewest": template.FEWEST, "prompts": policy.template_prompts}
+    connection.execute(statement("template"), judged | limits)
     rejects = policy.rejects("duplicate")
     found = [*_exact(connection, rejects), *_near(connection, policy, scratch)]
     connection.register("found", pa.Table.from_pylist(found, schema=pa.schema(_FOUND)))
-    connection.execute(statement("standing"))
+    connection.execute(statement("standing"), {"template": policy.max_template, "drops": policy.rejects("template")})
     connection.unregister("found")
     choose(connection, judged["judged"], policy.keep_per_prompt)
     versions = {"duplicate_version": DUPLICATE_VERSION, "per_prompt_version": PER_PROMPT_VERSION}
-    connection.execute(statement("late"), {"keep": policy.keep_per_prompt} | versions)
+    late = {"keep": policy.keep_per_prompt, "template": policy.max_template} | versions
+    connection.execute(statement("late"), late | {"template_version": template.VERSION})
 
 
 def _exact(connection: Connection, rejects: bool) -> Iterator[dict[str, object]]:

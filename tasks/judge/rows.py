@@ -13,6 +13,7 @@ from tasks.judge.finding import Finding, Rule, Trace, whole_texts
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import NOTHING, RULES, rules
 from tasks.judge.sketch import Sketches, row_of, sketches, stored
+from tasks.judge.template import template_grams
 from tasks.judge.vote import ballot
 from tasks.judge.words import number_key
 from warehouse.records import SCHEMAS
@@ -53,7 +54,9 @@ def _judge_batch(batch: pa.RecordBatch, policy: JudgePolicy, checks: Sequence[Ru
     rows = [_judge_row(row, found, number, policy, checks) for number, row in enumerate(batch.to_pylist())]
     judged = pa.Table.from_pylist(rows, schema=JUDGED)
     wanted = np.array([is_in_the_running(row) and row["words"] != 0 for row in rows], dtype=np.bool_)
-    for name, column in stored(found, wanted).items():
+    grams = [template_grams(found.words[number]) if wanted[number] else None for number in range(len(rows))]
+    columns = stored(found, wanted) | {"grams": pa.array(grams, pa.list_(pa.uint64()))}
+    for name, column in columns.items():
         judged = judged.set_column(judged.schema.get_field_index(name), judged.schema.field(name), column)
     return judged
 
