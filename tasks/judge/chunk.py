@@ -5,6 +5,7 @@ import os
 from io import BytesIO
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.judge.contamination import Evaluation
@@ -24,9 +25,19 @@ def judge_chunk(inputs: Path, judged: Path, policy: JudgePolicy, evaluation: Eva
 
 def judge_sent(rows: bytes, policy: JudgePolicy, evaluation: Evaluation = NOTHING) -> bytes:
     """The same from and to the bytes of such files, for a node that does not see the data root."""
-    judged = BytesIO()
-    pq.write_table(judge_rows(pq.read_table(BytesIO(rows)), policy, evaluation), judged, compression="zstd")
-    return judged.getvalue()
+    return as_bytes(judge_rows(pq.read_table(BytesIO(rows)), policy, evaluation))
+
+
+_RANDOM = ("digest", "bands")
+_REPEATING = ["prompt_id", "teacher", "terms_sha256", "outcome", "reason", "rule", "rule_version"]
+
+
+def as_bytes(judged: pa.Table) -> bytes:
+    """A file of judged rows; sketches are as good as random, so looking for what repeats in them is left out."""
+    compression = {name: "zstd" for name in judged.column_names if name not in _RANDOM}
+    file = BytesIO()
+    pq.write_table(judged, file, compression=compression, use_dictionary=_REPEATING)
+    return file.getvalue()
 
 
 def put_judged(path: Path, judged: bytes) -> None:

@@ -86,7 +86,7 @@ def _near(
 ) -> Iterator[dict[str, object]]:
     """Of the pairs that are exactly similar enough, those that may reject are clustered; the others
     annotate."""
-    pairs = sorted(_likely_pairs(connection, policy.near_duplicate_jaccard))
+    pairs = sorted(likely_pairs(connection, policy.near_duplicate_jaccard))
     with ShingleFile(scratch / "shingles") as sets:
         members = _members(connection, chunks, pairs, sets)
         exactly = zip(pairs, sets.similarities(pairs), strict=True)
@@ -112,7 +112,7 @@ def may_reject(left: Member, right: Member, policy: JudgePolicy) -> bool:
     return left.numbers == right.numbers and min(left.words, right.words) >= policy.cross_prompt_words
 
 
-def _likely_pairs(connection: Connection, threshold: float) -> Iterator[Pair]:
+def likely_pairs(connection: Connection, threshold: float) -> Iterator[Pair]:
     reader = connection.sql(
         "select c.best, c.place, a.digest as one, b.digest as other "
         "from candidate as c join sketch as a on a.place = c.best join sketch as b on b.place = c.place"
