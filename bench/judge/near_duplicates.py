@@ -37,7 +37,7 @@ import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from near_texts import SHINGLE, THRESHOLD, Member, Source, Truth, families, jaccard, mixed, read_source  # noqa: E402
 
-from tasks.judge.chunk import as_bytes, put_judged  # noqa: E402
+from tasks.judge.chunk import as_bytes, put_inputs, put_judged  # noqa: E402
 from tasks.judge.duplicates import Chunk, compare, likely_pairs  # noqa: E402
 from tasks.judge.finding import whole_texts  # noqa: E402
 from tasks.judge.judging import CHUNK_ROWS, MEMORY_LIMIT  # noqa: E402
@@ -83,9 +83,7 @@ def _write_chunk(folder: Path, first: int, texts: Sequence[str]) -> None:
     ids = [f"{first + row:08}" for row in range(len(texts))]
     given: dict[str, Any] = {name: ids for name in CARRIED} | {"answer": texts, "verifier": ["none"] * len(texts)}
     columns = [pa.array(given.get(field.name, [None] * len(texts)), field.type) for field in INPUTS]
-    pq.write_table(
-        pa.table(columns, INPUTS), folder / f"inputs-{first:08}.parquet", compression="zstd", compression_level=1
-    )
+    put_inputs(folder / f"inputs-{first:08}.parquet", pa.table(columns, INPUTS))
 
 
 def background(folder: Path, members: Sequence[Member]) -> tuple[float, float]:

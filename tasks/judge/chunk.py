@@ -29,7 +29,12 @@ def judge_sent(rows: bytes, policy: JudgePolicy, evaluation: Evaluation = NOTHIN
 
 
 _RANDOM = ("digest", "bands")
-_REPEATING = ["prompt_id", "teacher", "terms_sha256", "outcome", "reason", "rule", "rule_version"]
+_REPEATING = ["prompt_id", "teacher", "terms_sha256", "outcome", "finish_reason", "verifier", "reason", "rule"]
+
+
+def put_inputs(path: Path, inputs: pa.Table) -> None:
+    """Write rows to be judged. They are read twice and then removed, so reading fast counts for more than size."""
+    pq.write_table(inputs, path, compression="lz4", use_dictionary=_REPEATING)
 
 
 def as_bytes(judged: pa.Table) -> bytes:

@@ -4,7 +4,9 @@ Works on the files of the row-wise rules through DuckDB, which spills. What grow
 pairs that are similar (about 100 bytes each) and the traces in such pairs (about 500 bytes each).
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from itertools import groupby
@@ -32,6 +34,8 @@ _FOUND: list[tuple[str, pa.DataType]] = [
     ("rejects", pa.bool_()),
 ]
 _PAIR_ROWS = 8192
+_CHUNKS_AT_ONCE = min(4, os.cpu_count() or 1)
+"""Of texts, in memory while pairs are compared; the kernel and Parquet's reader hold no lock of Python's."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,8 @@ def likely_pairs(connection: Connection, threshold: float) -> Iterator[Pair]:
 def _members(
     connection: Connection, chunks: Sequence[Chunk], pairs: Iterable[Pair], sets: ShingleFile
 ) -> Mapping[int, Member]:
-    """What must be known of every trace that is in a pair; its shingles go to the file, one chunk of texts
-    in memory at a time."""
+    """What must be known of every trace that is in a pair; its shingles go to the file, a few chunks of texts in
+    memory at a time."""
     connection.register(
         "paired",
         pa.table({"place": pa.array(sorted({place for pair in pairs for place in pair}), pa.int64())}),
@@ -138,14 +142,21 @@ def _members(
     ).fetchall()
     connection.unregister("paired")
     inputs = {str(chunk.judged): chunk.inputs for chunk in chunks}
-    members: dict[int, Member] = {}
-    for file, group in groupby(rows, key=lambda row: str(row[0])):
-        found = [(row[1:3], Member(*row[3:])) for row in group]
-        texts = pq.read_table(inputs[file], columns=["reasoning", "answer"]).take([row for (row, _), _ in found])
-        whole = whole_texts(texts["reasoning"].combine_chunks(), texts["answer"].combine_chunks())
-        sets.add((place for (_, place), _ in found), shingles(split(whole)))
-        members |= {place: member for (_, place), member in found}
-    return members
+    with ThreadPoolExecutor(_CHUNKS_AT_ONCE) as readers:
+        added = [
+            readers.submit(_add_sets, sets, inputs[file], [(row[1], row[2]) for row in group])
+            for file, group in groupby(rows, key=lambda row: str(row[0]))
+        ]
+        for one in added:
+            one.result()
+    return {place: Member(prompt_id, words, numbers) for _, _, place, prompt_id, words, numbers in rows}
+
+
+def _add_sets(sets: ShingleFile, inputs: Path, wanted: Sequence[tuple[int, int]]) -> None:
+    """Add the shingles of some rows of a chunk, each with its place."""
+    texts = pq.read_table(inputs, columns=["reasoning", "answer"], use_threads=False).take([row for row, _ in wanted])
+    whole = whole_texts(*(texts[name].combine_chunks() for name in ("reasoning", "answer")))
+    sets.add([place for _, place in wanted], shingles(split(whole)))
 
 
 def _found(similar: Similar, kind: str, rejects: bool) -> dict[str, object]:
