@@ -159,9 +159,9 @@ def run(method: str, folder: Path, venv: Path | None) -> dict[str, float] | None
             str(folder / "texts.txt"),
             str(folder / f"{method}.txt"),
         ]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        print(f"{method} failed (exit code {done.returncode}); what it said is above")
+        print(f"{method} failed (exit code {done.returncode}):\n{done.stderr[-2000:]}")
         return None
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found

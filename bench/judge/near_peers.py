@@ -106,15 +106,13 @@ def datatrove(texts: list[str], place: Path) -> Callable[[], Iterable[int]]:
         MinhashDedupSignature,
     )
     from datatrove.utils.text import TextNormConfig
-    from loguru import logger
 
-    logger.remove()
     work, share = place.with_suffix(".datatrove"), -(-len(texts) // CORES)
     config = MinhashConfig(SHINGLE, BANDS, ROWS, norm_config=TextNormConfig(norm_numbers=False))
 
     def stage(name: str, steps: list[Any], tasks: int) -> None:
         LocalPipelineExecutor(
-            steps, tasks=tasks, workers=min(tasks, CORES), logging_dir=str(work / f"log-{name}"), skip_completed=False
+            steps, tasks=tasks, workers=min(tasks, CORES), logging_dir=str(work / f"log-{name}"), start_method="fork"
         ).run()
 
     def run() -> Iterator[int]:
