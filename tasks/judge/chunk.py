@@ -4,6 +4,7 @@ for it (pure)."""
 import os
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,19 +30,21 @@ def judge_sent(rows: bytes, policy: JudgePolicy, evaluation: Evaluation = NOTHIN
 
 
 _RANDOM = ("digest", "bands")
-_REPEATING = ["prompt_id", "teacher", "terms_sha256", "outcome", "finish_reason", "verifier", "reason", "rule"]
+_REPEATING: dict[str, Any] = {
+    "use_dictionary": ["prompt_id", "teacher", "terms_sha256", "outcome", "finish_reason", "verifier", "reason", "rule"]
+}
 
 
 def put_inputs(path: Path, inputs: pa.Table) -> None:
     """Write rows to be judged. They are read twice and then removed, so reading fast counts for more than size."""
-    pq.write_table(inputs, path, compression="lz4", use_dictionary=_REPEATING)
+    pq.write_table(inputs, path, compression="lz4", **_REPEATING)
 
 
 def as_bytes(judged: pa.Table) -> bytes:
     """A file of judged rows; sketches are as good as random, so looking for what repeats in them is left out."""
-    compression = {name: "zstd" for name in judged.column_names if name not in _RANDOM}
+    compression: Any = {name: "zstd" for name in judged.column_names if name not in _RANDOM}
     file = BytesIO()
-    pq.write_table(judged, file, compression=compression, use_dictionary=_REPEATING)
+    pq.write_table(judged, file, compression=compression, **_REPEATING)
     return file.getvalue()
 
 
