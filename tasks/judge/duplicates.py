@@ -4,7 +4,10 @@ Works on the files of the row-wise rules through DuckDB, which spills. What grow
 pairs that are similar (about 100 bytes each) and the traces in such pairs (about 500 bytes each).
 """
 
+import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +32,8 @@ _FOUND: list[tuple[str, pa.DataType]] = [
 ]
 _PAIR_ROWS = 8192
 _TEXT_ROWS = 1024
+_BATCHES_AT_ONCE = min(4, os.cpu_count() or 1)
+"""Of texts, in memory while pairs are compared; the kernel holds no lock of Python's."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def _exact(connection: Connection, rejects: bool) -> Iterator[dict[str, object]]
 def _near(connection: Connection, policy: JudgePolicy, scratch: Path) -> Iterator[dict[str, object]]:
     """Of the pairs that are exactly similar enough, those that may reject are clustered; the others
     annotate."""
-    pairs = sorted(_likely_pairs(connection, policy.near_duplicate_jaccard))
+    pairs = sorted(likely_pairs(connection, policy.near_duplicate_jaccard))
     with ShingleFile(scratch / "shingles") as sets:
         members = _members(connection, pairs, sets)
         exactly = zip(pairs, sets.similarities(pairs), strict=True)
@@ -96,7 +101,7 @@ def may_reject(left: Member, right: Member, policy: JudgePolicy) -> bool:
     return left.numbers == right.numbers and min(left.words, right.words) >= policy.cross_prompt_words
 
 
-def _likely_pairs(connection: Connection, threshold: float) -> Iterator[Pair]:
+def likely_pairs(connection: Connection, threshold: float) -> Iterator[Pair]:
     reader = connection.sql(
         "select c.best, c.place, a.digest as one, b.digest as other "
         "from candidate as c join sketch as a on a.place = c.best join sketch as b on b.place = c.place"
@@ -108,17 +113,28 @@ def _likely_pairs(connection: Connection, threshold: float) -> Iterator[Pair]:
 
 
 def _members(connection: Connection, pairs: Iterable[Pair], sets: ShingleFile) -> Mapping[int, Member]:
-    """What must be known of every trace that is in a pair; its shingles go to the file, one batch of texts in
+    """What must be known of every trace that is in a pair; its shingles go to the file, a few batches of texts in
     memory at a time."""
     places = pa.array(sorted({place for pair in pairs for place in pair}), pa.int64())
     connection.register("paired", pa.table({"place": places}))
     members: dict[int, Member] = {}
-    for batch in connection.sql(statement("paired")).to_arrow_reader(_TEXT_ROWS):
-        sets.add(batch["place"].to_pylist(), shingles(split(whole_texts(batch["reasoning"], batch["answer"]))))
-        known = (batch[name].to_pylist() for name in ("place", "prompt_id", "words", "numbers"))
-        members |= {place: Member(*rest) for place, *rest in zip(*known, strict=True)}
+    with ThreadPoolExecutor(_BATCHES_AT_ONCE) as readers:
+        adding: deque[Future[None]] = deque()
+        for batch in connection.sql(statement("paired")).to_arrow_reader(_TEXT_ROWS):
+            adding.append(readers.submit(_add_sets, sets, batch))
+            known = (batch[name].to_pylist() for name in ("place", "prompt_id", "words", "numbers"))
+            members |= {place: Member(*rest) for place, *rest in zip(*known, strict=True)}
+            if len(adding) == _BATCHES_AT_ONCE:
+                adding.popleft().result()
+        for one in adding:
+            one.result()
     connection.unregister("paired")
     return members
+
+
+def _add_sets(sets: ShingleFile, batch: pa.RecordBatch) -> None:
+    """Add the shingles of a batch of texts, each with its place."""
+    sets.add(batch["place"].to_numpy().tolist(), shingles(split(whole_texts(batch["reasoning"], batch["answer"]))))
 
 
 def _found(similar: Similar, kind: str, rejects: bool) -> dict[str, object]:

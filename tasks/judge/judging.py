@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
-from tasks.judge.chunk import judge_chunk, judge_sent, put_judged
+from tasks.judge.chunk import judge_chunk, judge_sent, put_inputs, put_judged
 from tasks.judge.contamination import Evaluation
 from tasks.judge.opinion import dataset_of
 from tasks.judge.packs import Pack
@@ -154,8 +154,7 @@ def write_inputs(connection: Connection, known: str, scratch: Path) -> Iterator[
     reader = connection.sql(statement("inputs"), params={"known": known}).to_arrow_reader(CHUNK_ROWS)
     for number, piece in enumerate(piece for batch in reader for piece in pieces(batch)):
         chunk = Chunk(scratch / f"inputs-{number:06}.parquet", scratch / f"judged-{number:06}.parquet")
-        table = pa.Table.from_batches([piece]).cast(INPUTS)
-        pq.write_table(table, chunk.inputs, compression="zstd", compression_level=1)
+        put_inputs(chunk.inputs, pa.Table.from_batches([piece]).cast(INPUTS))
         yield chunk
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 Loop = TypeVar("Loop", bound=Callable[..., Any])
 
-SEPARATOR, LETTER, ALONE, CONTINUATION = 0, 1, 2, 4
+_SEPARATOR, _LETTER, _ALONE, _CONTINUATION = (np.uint64(kind) for kind in (0, 1, 2, 4))
 BASE = np.uint64(0x9E3779B97F4A7C15)
 LANES = 128
 """MinHash values computed: those of a sketch, rounded up to whole vectors."""
@@ -28,18 +28,19 @@ PERIOD = 4096
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 _S29, _S31, _S32 = np.uint64(29), np.uint64(31), np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
-_ZERO, _ONE = np.uint64(0), np.uint64(1)
+_ZERO, _ONE, _TWO, _THREE, _FOUR = (np.uint64(count) for count in range(5))
+_PERIOD = np.uint64(PERIOD - 1)
 
 
-def byte_kinds() -> npt.NDArray[np.uint8]:
+def _byte_kinds() -> npt.NDArray[np.uint64]:
     """What the first byte of a UTF-8 character says of it, see `words.py`."""
-    kinds = np.zeros(256, dtype=np.uint8)
-    kinds[[ord(c) for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"]] = LETTER
-    kinds[[ord(c) for c in "+-*/=<>^%"]] = ALONE
-    kinds[0xC3:0xE2] = LETTER
-    kinds[0xE2:0xEE] = ALONE
-    kinds[0xEE:] = LETTER
-    kinds[0x80:0xC0] = CONTINUATION
+    kinds = np.zeros(256, dtype=np.uint64)
+    kinds[[ord(c) for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"]] = _LETTER
+    kinds[[ord(c) for c in "+-*/=<>^%"]] = _ALONE
+    kinds[0xC3:0xE2] = _LETTER
+    kinds[0xE2:0xEE] = _ALONE
+    kinds[0xEE:] = _LETTER
+    kinds[0x80:0xC0] = _CONTINUATION
     return kinds
 
 
@@ -63,14 +64,13 @@ def _factors(seed: int) -> npt.NDArray[np.uint32]:
     return ((state ^ (state >> _S31)) >> _S32).astype(np.uint32)
 
 
-_KINDS, _VALUES, _POWERS = byte_kinds(), _lowered(), _powers()
+_KINDS, _VALUES, _POWERS = _byte_kinds(), _lowered(), _powers()
 _TIMES, _PLUS = _factors(1) | np.uint32(1), _factors(2)
 
-_WORD = LETTER | ALONE
-_JOINS = np.array([0, LETTER | CONTINUATION, CONTINUATION], dtype=np.uint8)
-"""By the kind of a word's first character, what goes on with it."""
+_GOES_ON = np.array([0, _LETTER | _CONTINUATION, _CONTINUATION, 0, 0], dtype=np.uint64)
+"""By the kind of a character, which kinds go on with the word that it begins; none where it begins none."""
 
-_U8, _U32, _U64 = (numba.types.Array(kind, 1, "C", readonly=True) for kind in (numba.u1, numba.u4, numba.u8))
+_U8, _U64 = (numba.types.Array(kind, 1, "C", readonly=True) for kind in (numba.u1, numba.u8))
 _I64 = numba.types.Array(numba.i8, 1, "C", readonly=True)
 _OUT32, _OUT64, _COUNTS, _SHARES = numba.u4[:, ::1], numba.u8[::1], numba.i8[::1], numba.f8[::1]
 
@@ -99,23 +99,24 @@ def _mixed(value: Any) -> Any:
 def split(data: Any, offsets: Any, words: Any, ends: Any) -> None:
     """One 64-bit hash a word of each text; `words` must have room for one a byte. A capital ASCII letter counts as
     its small one."""
-    at = 0
+    at = _ZERO
     ends[0] = 0
     for row in range(len(offsets) - 1):
-        i, end = offsets[row], offsets[row + 1]
+        i, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
         while i < end:
-            kind = _KINDS[data[i]]
-            if not kind & _WORD:
-                i += 1
+            goes_on = _GOES_ON[_KINDS[data[i]]]
+            if goes_on == _ZERO:
+                i += _ONE
                 continue
-            value, start, more = _ZERO, i, _JOINS[kind]
+            value, place = _ZERO, _ZERO
             while True:
-                value += _VALUES[data[i]] * _POWERS[(i - start) & (PERIOD - 1)]
-                i += 1
-                if i == end or _KINDS[data[i]] & more == 0:
+                value += _VALUES[data[i]] * _POWERS[place & _PERIOD]
+                i += _ONE
+                place += _ONE
+                if i == end or _KINDS[data[i]] & goes_on == _ZERO:
                     break
             words[at] = _mixed(value)
-            at += 1
+            at += _ONE
         ends[row + 1] = at
 
 
@@ -123,25 +124,25 @@ def split(data: Any, offsets: Any, words: Any, ends: Any) -> None:
 def _runs(words: Any, start: Any, end: Any, size: Any, runs: Any) -> Any:
     """One hash for each run of `size` words; one for a text of fewer, none for one of none. Says how many."""
     if end == start:
-        return 0
-    size = min(size, end - start)
-    total, leading = _ZERO, _ONE
-    for i in range(start, start + size):
-        total = total * BASE + words[i]
+        return _ZERO
+    first, total, leading = np.uint64(start), _ZERO, _ONE
+    size, count = np.uint64(min(size, end - start)), np.uint64(end - start)
+    for i in range(size):
+        total = total * BASE + words[first + i]
         leading *= BASE
     runs[0] = _mixed(total)
-    for i in range(start + size, end):
-        total = total * BASE + words[i] - words[i - size] * leading
-        runs[i - size - start + 1] = _mixed(total)
-    return end - start - size + 1
+    for i in range(size, count):
+        total = total * BASE + words[first + i] - words[first + i - size] * leading
+        runs[i - size + _ONE] = _mixed(total)
+    return count - size + _ONE
 
 
 @_compiled()
 def _room(count: Any) -> Any:
     """Places of a table that is at most half full, a power of two."""
-    room = 16
-    while room < 2 * count:
-        room *= 2
+    room = np.uint64(16)
+    while room < _TWO * np.uint64(count):
+        room *= _TWO
     return room
 
 
@@ -151,7 +152,7 @@ def _cleared(table: Any, count: Any) -> Any:
     room = _room(count)
     for i in range(room):
         table[i] = _ZERO
-    return np.uint64(room - 1)
+    return room - _ONE
 
 
 @_compiled()
@@ -166,14 +167,14 @@ def _seat(table: Any, mask: Any, key: Any) -> Any:
 @_compiled()
 def _distinct(runs: Any, count: Any, table: Any) -> Any:
     """Move the first of each to the front, and say how many there are."""
-    mask, kept = _cleared(table, count), 0
+    mask, kept = _cleared(table, count), _ZERO
     for i in range(count):
         key = max(runs[i], _ONE)
         seat = _seat(table, mask, key)
         if table[seat] == _ZERO:
             table[seat] = key
             runs[kept] = key
-            kept += 1
+            kept += _ONE
     return kept
 
 
@@ -191,11 +192,12 @@ def _minima(runs: Any, count: Any, least: Any) -> None:
     minima costs more than a hash."""
     for lane in range(LANES):
         least[lane] = np.uint32(0xFFFFFFFF)
-    for i in range(0, count, 4):
+    last = count - _ONE
+    for i in range(_ZERO, count, _FOUR):
         a = np.uint32(runs[i] & _LOW)
-        b = np.uint32(runs[min(i + 1, count - 1)] & _LOW)
-        c = np.uint32(runs[min(i + 2, count - 1)] & _LOW)
-        d = np.uint32(runs[min(i + 3, count - 1)] & _LOW)
+        b = np.uint32(runs[min(i + _ONE, last)] & _LOW)
+        c = np.uint32(runs[min(i + _TWO, last)] & _LOW)
+        d = np.uint32(runs[min(i + _THREE, last)] & _LOW)
         for lane in range(LANES):
             times, plus = _TIMES[lane], _PLUS[lane]
             first = min(np.uint32(a * times + plus), np.uint32(b * times + plus))

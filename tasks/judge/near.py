@@ -8,6 +8,7 @@ first.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import BinaryIO
 
@@ -47,6 +48,7 @@ class ShingleFile:
         self._file: BinaryIO = path.open("w+b")
         self._rows: dict[int, int] = {}
         self._ends = [0]
+        self._adding = Lock()
 
     def __enter__(self) -> "ShingleFile":
         return self
@@ -56,10 +58,11 @@ class ShingleFile:
         self._path.unlink()
 
     def add(self, places: Iterable[int], sets: Columns) -> None:
-        """The sets of these traces, in the same order."""
-        self._file.write(sets.hashes.data)
-        self._rows.update((place, len(self._ends) - 1 + row) for row, place in enumerate(places))
-        self._ends.extend((self._ends[-1] + sets.ends[1:]).tolist())
+        """The sets of these traces, in the same order; threads may do so at once."""
+        with self._adding:
+            self._file.write(sets.hashes.data)
+            self._rows.update((place, len(self._ends) - 1 + row) for row, place in enumerate(places))
+            self._ends.extend((self._ends[-1] + sets.ends[1:]).tolist())
 
     def similarities(self, pairs: Sequence[Pair]) -> list[float]:
         """Exact similarity of each pair of traces that were added; the sets are read as they are needed."""
