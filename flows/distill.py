@@ -10,6 +10,7 @@ from flows.asking import ask_all_batches, take_up
 from flows.line import open_line
 from flows.recipe import Recipe
 from flows.rounds import rounds, shortfall
+from flows.screening import screen
 from flows.stations import admit, judge, plan, publish
 from flows.summary import Summary, summarise
 from flows.train import train
@@ -35,8 +36,9 @@ async def distill(recipe: Recipe, train_student: bool = False) -> Summary:
                 wanted = plan(line, admissions, candidates)
                 await ask_all_batches(line, wanted, admissions)
 
-            # Judge: every answer gets a verdict, and every rejection its reason.
-            judged = judge(line, wanted)
+            # Judge: a teacher that is no longer what it was is paused; every answer gets a verdict with its reason.
+            firings = await screen(line)
+            judged = judge(line, wanted, firings)
 
         # Publish: what is kept becomes immutable shards, the manifest last; nothing new, no new version.
         published = publish(line, wanted, judged)
@@ -44,4 +46,5 @@ async def distill(recipe: Recipe, train_student: bool = False) -> Summary:
 
         # Train: a version is handed over, never rows.
         student = await train(published.version, recipe.student) if train_student and recipe.student else None
-        return summarise(line.root, recipe.dataset, line.run_id, published, student, shortfall(line, published.rows))
+        short = shortfall(line, published.rows)
+        return summarise(line.root, recipe.dataset, line.run_id, published, student, short, firings)

@@ -64,6 +64,7 @@ def compare(connection: Connection, chunks: Sequence[Chunk], policy: JudgePolicy
         {"judged": [str(chunk.judged) for chunk in chunks]},
         {"across": policy.cross_prompt_words},
     )
+    connection.execute("create temp table if not exists held (trace_id varchar)")
     connection.execute(statement("survivors"), judged)
     connection.execute(statement("exact"), across)
     connection.execute(statement("candidates"), judged | across)

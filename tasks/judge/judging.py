@@ -18,6 +18,7 @@ from tasks.judge.duplicates import Chunk, Connection, compare, statement
 from tasks.judge.packs import Pack
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rows import INPUTS
+from tasks.judge.screens.held import HELD, HELD_VERSION
 from warehouse.errors import RunFailed
 from warehouse.layout import DataRoot
 from warehouse.parts import write_part
@@ -57,6 +58,8 @@ class Judging:
     policy: JudgePolicy
     packs: Sequence[Pack]
     now: datetime
+    held: pa.Table = field(default_factory=HELD.empty_table)
+    """Whose answers a screen holds back, from when on; of schema HELD."""
 
     def rows(self, sql: str, **parameters: object) -> list[Any]:
         return list(self.connection.execute(sql, parameters).fetchall())
@@ -74,6 +77,7 @@ def run(judging: Judging, scratch: Path) -> tuple[Counted, list[DataFile]]:
         chunks = _judge_rows(judging, scratch)
         if not chunks:
             return Counted(), []
+        hold(judging)
         compare(judging.connection, chunks, judging.policy, scratch)
         judged = [str(chunk.judged) for chunk in chunks]
         files = [*_write_verdicts(judging, judged), *_write_duplicates(judging)]
@@ -82,6 +86,13 @@ def run(judging: Judging, scratch: Path) -> tuple[Counted, list[DataFile]]:
         return counted, files
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def hold(judging: Judging) -> None:
+    """Fill the temporary table `held`."""
+    judging.connection.register("firing", judging.held)
+    judging.connection.execute(statement("held"), {"dataset": judging.dataset, "version": HELD_VERSION})
+    judging.connection.unregister("firing")
 
 
 def _judge_rows(judging: Judging, scratch: Path) -> list[Chunk]:

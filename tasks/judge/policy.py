@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.judge.screens.policy import Screens
+
 RuleName = Literal[
     "finish", "empty", "encoding", "reasoning", "refusal", "identity", "control", "injection", "script", "question",
     "contamination", "length", "repetition", "duplicate",
@@ -86,6 +88,9 @@ class JudgePolicy(BaseModel):
     keep_per_prompt: int | None = Field(None, ge=1)
     """Most traces kept for one prompt. Unlimited by default: samples cost money, 16 a prompt helped in
     OpenThoughts3, and `samples_per_prompt` already bounds them."""
+
+    screens: Screens = Screens()
+    """What looks at a teacher over the whole run, and pauses it; no part of the rule set."""
 
     def rejects(self, rule: str) -> bool:
         """Whether what `rule` finds rejects the trace (or leaves it undecided)."""

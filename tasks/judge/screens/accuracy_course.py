@@ -46,10 +46,18 @@ class AccuracyCourse:
         rate = stated or given.assumed
         return accuracy.window_size(self.planned, rate, given.fall, given.power, given.alpha, self.untested)
 
+    def wants(self, family: str) -> bool:
+        """Whether prompts of this family are canaries."""
+        return not self.settings.families or family in self.settings.families
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the present window was looked at before: then its answers need no checking."""
+        return self.firing is not None or self._window in self.known
+
     def add(self, seen: Seen) -> Look | None:
         """A look, if this answer completes a window that nobody has looked at yet."""
-        wanted = not self.settings.families or seen.family in self.settings.families
-        if seen.right is None or not wanted:
+        if seen.right is None or not self.wants(seen.family):
             return None
         return self.add_all({seen.family: Count(int(seen.right), 1)}, seen.at)
 
@@ -71,9 +79,10 @@ class AccuracyCourse:
 
     def _look(self) -> Look | None:
         known, window, counts = self.known.get(self._window), self._window, self._counts
-        look = known or self._test()
-        n = accuracy.total(counts).n
+        look, n = known or self._test(), accuracy.total(counts).n
         self._window, self._counts, self._times = window + 1, {}, []
+        if known:  # its answers were counted then, and only numbered now
+            counts = {family: Count(*each) for family, each in known.counts.items()}
         if look.verdict == "fired" and window in self.acknowledged:
             self._stated, self._reference = None, dict(counts)
             self._risk.renew(n)

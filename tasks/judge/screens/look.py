@@ -56,3 +56,19 @@ class Look:
         p = "" if self.p is None else f"; p {self.p:.2g}, fires at {self.level:.2g}"
         power = f"; {self.power}" if self.power else ""
         return f"{self.teacher}: screen {self.screen} {self.verdict} (window {self.window}): {self.statistic}{p}{power}"
+
+
+@dataclass(frozen=True)
+class Firing:
+    """A screen that has fired and that nobody has acknowledged."""
+
+    look_id: str
+    look: Look
+    pauses: bool
+
+    @property
+    def line(self) -> str:
+        """One line: what was seen, and what to do next."""
+        what = f"{self.look.teacher} is paused" if self.pauses else f"of {self.look.teacher} a screen has fired"
+        ack = f"judge.screens.acknowledged: [{self.look_id}]"
+        return f"{what}: {self.look.line.partition(': ')[2]}. Look at its answers; {ack} lets it go on"

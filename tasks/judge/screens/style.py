@@ -31,6 +31,8 @@ FEATURES = (
 )
 """Names of `features`' numbers, in their order."""
 
+UNREAD = (0.0,) * len(FEATURES)
+"""In place of a trace's numbers, where it is only counted."""
 _READ = 20_000
 """Characters of a text that are looked at; lengths are of the whole."""
 _DISTINCT_OF = 200

@@ -43,6 +43,12 @@ class StyleCourse:
         self._reference: list[Row] = []
         self.firing: Look | None = None
 
+    @property
+    def is_read(self) -> bool:
+        """Whether the next trace's numbers are needed: for a look, or for the reference."""
+        is_known = self._window in self.known and self._window not in self.acknowledged
+        return not is_known or len(self._reference) < KEPT_WINDOWS * self.settings.window
+
     def add(self, seen: Seen) -> Look | None:
         """A look, if this answer completes a window that nobody has looked at yet."""
         if self.firing is not None or not seen.style:
