@@ -23,7 +23,14 @@ async def screen(line: Line) -> tuple[Firing, ...]:
     asked = [Asked(teacher.name, teacher.model, teacher.expected_models) for teacher in line.teachers]
     student = recipe.student.model if recipe.student else None
     firings: tuple[Firing, ...] = screen_teachers(
-        line.root, line.run_id, recipe.dataset, recipe.judge.screens, asked, student, line.now()
+        line.root,
+        line.run_id,
+        recipe.dataset,
+        recipe.judge.screens,
+        asked,
+        student,
+        recipe.samples_per_prompt,
+        line.now(),
     )
     line.progress.say(screens=[firing.line for firing in firings])
     await acreate_markdown_artifact(
@@ -48,8 +55,8 @@ def without_paused(line: Line, plan: AskPlan) -> AskPlan:
 
 async def watch(line: Line) -> OnBatch:
     """What is to be called with each batch that has ended: it looks, and names the teachers that are paused."""
-    dataset, screens = line.recipe.dataset, line.recipe.judge.screens
-    watching = await asyncio.to_thread(Watching, line.root, line.run_id, dataset, screens)
+    dataset, screens, samples = line.recipe.dataset, line.recipe.judge.screens, line.recipe.samples_per_prompt
+    watching = await asyncio.to_thread(Watching, line.root, line.run_id, dataset, screens, samples)
 
     async def look(done: BatchDone) -> frozenset[str]:
         before = watching.paused

@@ -70,8 +70,8 @@ def plan_recipe(
 
 
 def judge(line: Line, plan: AskPlan, firings: Sequence[Firing]) -> Judged:
-    """A verdict for every answer, those put aside that a screen fired on; Ray is started only if there is something that
-    was not judged by these rules."""
+    """A verdict for every answer, those put aside that a screen fired on; Ray is started only if something was not
+    judged by these rules."""
     recipe = line.recipe
     line.progress.say(stage="judging", note=None, eta_s=None)
     if not is_judged(line.root, recipe.dataset, recipe.judge, firings):

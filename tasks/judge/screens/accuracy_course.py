@@ -1,8 +1,9 @@
 """A teacher's canaries as they come, cut into windows, each looked at once (pure).
 
 A course is fed every answer in the order of its arrival, from the first on; windows that were looked at before are
-not tested again, so a run that was stopped goes on with the risk that it has left. It holds a window of answers, and
-counts.
+not tested again, so a run that was stopped goes on with the risk that it has left. Of a prompt's samples a window
+counts one: several are right or wrong together, and would make chance look like a fall. It holds a window of
+answers, and counts.
 """
 
 from collections.abc import Collection, Mapping
@@ -39,6 +40,7 @@ class AccuracyCourse:
         self.size = self.settings.window or self._sized(stated)
         self._risk = Risk(self.settings.spending, self.settings.alpha, self.planned - self.untested * self.size)
         self._window, self._counts, self._times = 1, dict[str, Count](), list[datetime]()
+        self._prompts = set[str]()
         self.firing: Look | None = None
 
     def _sized(self, stated: float | None) -> int:
@@ -57,8 +59,9 @@ class AccuracyCourse:
 
     def add(self, seen: Seen) -> Look | None:
         """A look, if this answer completes a window that nobody has looked at yet."""
-        if seen.right is None or not self.wants(seen.family):
+        if seen.right is None or not self.wants(seen.family) or seen.prompt_id in self._prompts:
             return None
+        self._prompts.add(seen.prompt_id)
         return self.add_all({seen.family: Count(int(seen.right), 1)}, seen.at)
 
     def add_all(self, counts: Counts, at: datetime) -> Look | None:
@@ -81,6 +84,7 @@ class AccuracyCourse:
         known, window, counts = self.known.get(self._window), self._window, self._counts
         look, n = known or self._test(), accuracy.total(counts).n
         self._window, self._counts, self._times = window + 1, {}, []
+        self._prompts.clear()
         if known:  # its answers were counted then, and only numbered now
             counts = {family: Count(*each) for family, each in known.counts.items()}
         if look.verdict == "fired" and window in self.acknowledged:
@@ -99,6 +103,8 @@ class AccuracyCourse:
         if self._stated is None and not reference.n:
             return self._record("baseline", f"{_rate(counts)} right, the baseline", None, 0.0, "")
         mark = self._risk.next_level(n)
+        if mark <= 0:
+            return self._record("unknown", f"{_rate(counts)} right", None, 0.0, "the run's risk is used up")
         p = accuracy.p_value(counts, self._reference if self._stated is None else self._stated)
         base = _rate(self._reference) if self._stated is None else f"{self._stated:.3f} as stated"
         power = self._power(n, reference if self._stated is None else self._stated, mark)

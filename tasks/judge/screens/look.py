@@ -15,12 +15,13 @@ class Seen:
 
     at: datetime
     """When it was complete."""
+    prompt_id: str
     family: str
     """Of its prompt; empty where the source names none."""
     right: bool | None
     """None: no canary, or not to be decided."""
     style: tuple[float, ...]
-    """Of `style.features`; empty where the style is not looked at."""
+    """Of `style.features`, and of `style.question_features`; empty where the style is not looked at."""
 
 
 @dataclass(frozen=True)

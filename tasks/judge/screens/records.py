@@ -31,12 +31,14 @@ _EARLIER = """
     where screen = 'accuracy' and verdict = 'passed' and dataset <> ? and teacher in (select unnest(?))
 """
 _PLANNED = """
-    select w.teacher, p.family, p.verifier <> 'none' as has_verifier, count(*) as samples
-    from wanted as w join prompts as p using (prompt_id) where w.dataset = ? group by all order by all
+    select w.teacher, p.family, p.verifier <> 'none' as has_verifier,
+        count(distinct w.prompt_id) filter (where w.sample_index < $first)
+            + count(*) filter (where w.sample_index >= $first) as answers
+    from wanted as w join prompts as p using (prompt_id) where w.dataset = $dataset group by all order by all
 """
 _ANSWERS = """
-    select t.teacher, t.received_at, t.outcome, t.reasoning, t.answer, t.served_model,
-        p.family, p.verifier, p.reference, p.metadata
+    select t.teacher, w.prompt_id, t.received_at, t.outcome, t.reasoning, t.answer, t.served_model,
+        p.question, p.family, p.verifier, p.reference, p.metadata
     from wanted as w
     join traces as t on t.trace_id = w.trace_id
     join prompts as p on p.prompt_id = w.prompt_id
@@ -44,8 +46,8 @@ _ANSWERS = """
     order by t.received_at, t.trace_id
 """
 _PROMPTS = """
-    select prompt_id, any_value(family) as family, any_value(verifier) as verifier, any_value(reference) as reference,
-        any_value(metadata) as metadata
+    select prompt_id, any_value(question) as question, any_value(family) as family, any_value(verifier) as verifier,
+    any_value(reference) as reference, any_value(metadata) as metadata
     from store.prompts_parquet where prompt_id in (select unnest($ids)) group by prompt_id
 """
 
@@ -61,9 +63,9 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a plan wants of one teacher."""
+    """What a plan wants of one teacher; of a prompt's samples that are asked together it counts one."""
 
-    samples: int = 0
+    answers: int = 0
     canaries: int = 0
 
 
@@ -128,13 +130,16 @@ def read_earlier(connection: Connection, dataset: str, teachers: Sequence[str]) 
     return found
 
 
-def read_planned(connection: Connection, dataset: str, families: Sequence[str]) -> dict[str, Planned]:
+def read_planned(
+    connection: Connection, dataset: str, families: Sequence[str], samples_per_prompt: int
+) -> dict[str, Planned]:
     """By teacher, what the current plan wants of it; canaries are of these families, or of any if none is named."""
+    parameters = {"dataset": dataset, "first": samples_per_prompt}
     found: dict[str, Planned] = {}
-    for teacher, family, has_verifier, samples in connection.execute(_PLANNED, [dataset]).fetchall():
+    for teacher, family, has_verifier, answers in connection.execute(_PLANNED, parameters).fetchall():
         before = found.get(teacher, Planned())
         is_canary = has_verifier and (not families or family in families)
-        found[teacher] = Planned(before.samples + samples, before.canaries + samples * is_canary)
+        found[teacher] = Planned(before.answers + answers, before.canaries + answers * is_canary)
     return found
 
 

@@ -66,12 +66,13 @@ def screen_teachers(
     screens: Screens,
     teachers: Sequence[Asked],
     student: str | None,
+    samples_per_prompt: int,
     now: datetime,
 ) -> tuple[Firing, ...]:
     """Look at every window of a dataset's answers that was not looked at yet; returns what stands against a
     teacher."""
     with closing(connect(root)) as connection:
-        watch = _watch(connection, root, dataset, screens)
+        watch = _watch(connection, root, dataset, screens, samples_per_prompt)
     with closing(connect(root)) as connection:
         looks = watch.add(read_answers(connection, dataset))
     looks += watch.end()
@@ -85,21 +86,21 @@ def screen_teachers(
     return standing(root, dataset, screens)
 
 
-def _watch(connection: Any, root: DataRoot, dataset: str, screens: Screens) -> Watch:
+def _watch(connection: Any, root: DataRoot, dataset: str, screens: Screens, samples_per_prompt: int) -> Watch:
     families = screens.accuracy.families if screens.accuracy else ()
-    planned = read_planned(connection, dataset, families)
+    planned = read_planned(connection, dataset, families, samples_per_prompt)
     return Watch(screens, planned, read_looks(root, dataset), read_earlier(connection, dataset, list(planned)))
 
 
 class Watching:
     """The screens of a run while it asks: one look at a time, on the answers of each batch as it is committed."""
 
-    def __init__(self, root: DataRoot, run_id: str, dataset: str, screens: Screens) -> None:
+    def __init__(self, root: DataRoot, run_id: str, dataset: str, screens: Screens, samples_per_prompt: int) -> None:
         """Goes through the answers that the dataset has already; the plan must be published."""
         self._root, self._run_id, self._dataset, self._screens = root, run_id, dataset, screens
         self._turn = asyncio.Lock()
         with closing(connect(root)) as connection:
-            self._courses = _watch(connection, root, dataset, screens)
+            self._courses = _watch(connection, root, dataset, screens, samples_per_prompt)
             self._courses.add(read_answers(connection, dataset))
 
     @property

@@ -31,7 +31,10 @@ FEATURES = (
 )
 """Names of `features`' numbers, in their order."""
 
-UNREAD = (0.0,) * len(FEATURES)
+QUESTION_FEATURES = ("question_characters", "question_digits", "question_punctuation", "question_word_length")
+"""Names of `question_features`' numbers."""
+ALL_FEATURES = FEATURES + QUESTION_FEATURES
+UNREAD = (0.0,) * len(ALL_FEATURES)
 """In place of a trace's numbers, where it is only counted."""
 _READ = 20_000
 """Characters of a text that are looked at; lengths are of the whole."""
@@ -78,6 +81,19 @@ def features(reasoning: str, answer: str) -> tuple[float, ...]:
     )
 
 
+def question_features(question: str) -> tuple[float, ...]:
+    """One number for each of QUESTION_FEATURES: how the questions are, which a teacher cannot change."""
+    text = question[:_READ]
+    words, length = _WORD.findall(text), max(1, len(text))
+    digits = sum(character.isdigit() for character in text)
+    return (
+        float(len(question)),
+        digits / length,
+        len(_MARKS.findall(text)) / length,
+        sum(map(len, words)) / max(1, len(words)),
+    )
+
+
 def _tokens(text: str) -> int:
     """An estimate: a quarter of the UTF-8 bytes, rounded up."""
     return -(-len(text.encode("utf-8", "replace")) // 4)
@@ -103,14 +119,15 @@ class Shift:
     reference_n: int
 
 
-def compare(window: Sequence[Values], reference: Sequence[Values]) -> Shift:
-    """The feature that differs most between two sets of rows of `features`; neither may be empty."""
-    now, then = np.array(window, np.float64), np.array(reference, np.float64)
-    distances = [smirnov.distance(now[:, column], then[:, column]) for column in range(len(FEATURES))]
+def compare(window: Sequence[Values], reference: Sequence[Values], names: Sequence[str] = FEATURES) -> Shift:
+    """The feature that differs most between two sets of rows, of ALL_FEATURES' numbers each; neither may be empty."""
+    columns = [ALL_FEATURES.index(name) for name in names]
+    now, then = (np.array(rows, np.float64)[:, columns] for rows in (window, reference))
+    distances = [smirnov.distance(now[:, column], then[:, column]) for column in range(len(names))]
     most = int(np.argmax(distances))
-    p = min(1.0, len(FEATURES) * smirnov.p_value(distances[most], len(now), len(then)))
+    p = min(1.0, len(names) * smirnov.p_value(distances[most], len(now), len(then)))
     medians = (float(np.median(then[:, most])), float(np.median(now[:, most])))
-    return Shift(FEATURES[most], distances[most], p, medians, len(now), len(then))
+    return Shift(names[most], distances[most], p, medians, len(now), len(then))
 
 
 def balanced(

@@ -19,10 +19,12 @@ KEPT_WINDOWS = 5
 """In the reference; more would sharpen the test little, as the window's own error stays, and cost memory."""
 FEWEST_MATCHED = 50
 """Traces of a window whose families the reference has, below which nothing is said."""
+OTHER_QUESTIONS = 0.01
+"""Where the questions themselves differ at this level, another style of the answers says nothing of the teacher."""
 POWER = 0.9
 
 Row = tuple[str, Values]
-"""Family, and the numbers of `style.features`."""
+"""Family, and the numbers of `style.features` and `style.question_features`."""
 
 
 @dataclass
@@ -41,6 +43,7 @@ class StyleCourse:
         self._risk = Risk(self.settings.spending, self.settings.alpha, self.planned - size)
         self._window, self._rows, self._seen = 1, list[Row](), list[Seen]()
         self._reference: list[Row] = []
+        self._prompts = set[str]()
         self.firing: Look | None = None
 
     @property
@@ -51,8 +54,9 @@ class StyleCourse:
 
     def add(self, seen: Seen) -> Look | None:
         """A look, if this answer completes a window that nobody has looked at yet."""
-        if self.firing is not None or not seen.style:
+        if self.firing is not None or not seen.style or seen.prompt_id in self._prompts:
             return None
+        self._prompts.add(seen.prompt_id)
         self._seen.append(seen)
         self._rows.append((seen.family, np.array(seen.style, np.float64)))
         return self._look() if len(self._rows) == self.settings.window else None
@@ -77,6 +81,7 @@ class StyleCourse:
                 self._risk.use(n, look.level)
             self._reference = (self._reference + self._rows)[: KEPT_WINDOWS * self.settings.window]
         self._window, self._rows, self._seen = window + 1, [], []
+        self._prompts.clear()
         return None if known else look
 
     def _test(self) -> Look:
@@ -87,11 +92,17 @@ class StyleCourse:
             said = f"{len(now):,} of {len(self._rows):,} traces are of families that the baseline has"
             return self._record("unknown", len(self._reference), said, None, 0.0, "other questions than the baseline's")
         mark = self._risk.next_level(len(self._rows))
+        if mark <= 0:
+            return self._record("unknown", len(then), f"{len(now):,} traces", None, 0.0, "the run's risk is used up")
         shift = style.compare(now, then)
+        asked = style.compare(now, then, style.QUESTION_FEATURES)
         before, after = shift.medians
         said = (
             f"{shift.feature} differs most: distance {shift.distance:.3f}, median {before:.4g} before, {after:.4g} now"
         )
+        if shift.p <= mark and asked.p <= OTHER_QUESTIONS:
+            why = f"the questions differ too ({asked.feature}, p {asked.p:.2g})"
+            return self._record("unknown", len(then), said, shift.p, mark, why)
         verdict: Verdict = "fired" if shift.p <= mark else "passed"
         return self._record(verdict, len(then), said, shift.p, mark, _power(mark, len(now), len(then)))
 

@@ -56,8 +56,8 @@ class Watch:
     def add(self, rows: Iterable[Mapping[str, Any]]) -> list[Look]:
         """The looks that these answers, in the order in which they came, complete.
 
-        Rows have teacher, received_at, outcome, reasoning, answer, served_model, and of their prompt family,
-        verifier, reference, metadata.
+        Rows have teacher, prompt_id, received_at, outcome, reasoning, answer, served_model, and of their prompt
+        question, family, verifier, reference, metadata.
         """
         looks: list[Look | None] = []
         for row in rows:
@@ -89,19 +89,21 @@ class Watch:
         if row["verifier"] == "none" or not course.wants(family):
             return None
         right = True if course.is_known else is_right(row)
-        return course.add(Seen(row["received_at"], family, right, ()))
+        return course.add(Seen(row["received_at"], row["prompt_id"], family, right, ()))
 
     def _add_style(self, teacher: str, settings: StyleScreen, row: Mapping[str, Any]) -> Look | None:
         course = self._style.get(teacher)
         if course is None:
             known, acknowledged = self._looked_at(teacher, "style")
-            course = StyleCourse(teacher, settings, self._planned.get(teacher, Planned()).samples, known, acknowledged)
+            course = StyleCourse(teacher, settings, self._planned.get(teacher, Planned()).answers, known, acknowledged)
             self._style[teacher] = course
         if course.firing is not None:
             return None
         texts = row["reasoning"] or "", row["answer"] or ""
-        numbers = style.features(*texts) if course.is_read else style.UNREAD
-        return course.add(Seen(row["received_at"], row["family"] or "", None, numbers))
+        numbers = style.UNREAD
+        if course.is_read:
+            numbers = style.features(*texts) + style.question_features(row["question"] or "")
+        return course.add(Seen(row["received_at"], row["prompt_id"], row["family"] or "", None, numbers))
 
     def _looked_at(self, teacher: str, screen: ScreenName) -> tuple[Mapping[int, Look], frozenset[int]]:
         key = teacher, screen
