@@ -33,6 +33,9 @@ class Count:
         return self.right / self.n if self.n else math.nan
 
 
+MOST_CANARIES = 2_000
+"""In a window, however small the fall that it should see."""
+
 Counts = Mapping[str, Count]
 """By family of prompts."""
 
@@ -126,12 +129,13 @@ def window_size(planned: int, rate: float, fall: float, power: float, alpha: flo
     """Fewest canaries, in steps of 5, with which each window of a run of `planned` sees a fall with `power`, where
     the windows less the first `untested` share `alpha` evenly and the rate is known. It may be more than there
     are."""
-    fallen, n = max(0.01, rate - fall), 20
-    while True:
+    fallen, n = max(rate / 2, rate - fall), 20
+    while n < MOST_CANARIES:
         fires_at = most_that_fires(n, rate, alpha / max(1, planned // n - untested))
         if chance(n, fires_at, fallen) >= power:
             return n
         n += 5
+    return MOST_CANARIES
 
 
 def _least(holds: Callable[[float], bool]) -> float:

@@ -38,7 +38,8 @@ class AccuracyCourse:
         self._reference: dict[str, Count] = dict(self.earlier)
         self.untested = 0 if stated or self.earlier else 1
         self.size = self.settings.window or self._sized(stated)
-        self._risk = Risk(self.settings.spending, self.settings.alpha, self.planned - self.untested * self.size)
+        tested = max(0, self.planned // self.size - self.untested) * self.size
+        self._risk = Risk(self.settings.spending, self.settings.alpha, tested)
         self._window, self._counts, self._times = 1, dict[str, Count](), list[datetime]()
         self._prompts = set[str]()
         self.firing: Look | None = None

@@ -41,7 +41,7 @@ class Risk:
     spending: Spending
     alpha: float
     planned: int
-    """Answers that will be tested in all."""
+    """Answers of the whole windows that will be tested."""
     tested: int = 0
     spent: float = 0.0
 

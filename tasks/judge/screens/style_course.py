@@ -40,7 +40,8 @@ class StyleCourse:
 
     def __post_init__(self) -> None:
         size = self.settings.window
-        self._risk = Risk(self.settings.spending, self.settings.alpha, self.planned - size)
+        tested = max(0, self.planned // size - 1) * size
+        self._risk = Risk(self.settings.spending, self.settings.alpha, tested)
         self._window, self._rows, self._seen = 1, list[Row](), list[Seen]()
         self._reference: list[Row] = []
         self._prompts = set[str]()
