@@ -105,13 +105,14 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=1_000, help="with a fall, for each figure")
     options.add_argument("--quiet-runs", type=int, default=1_000, help="without one")
     options.add_argument("--seed", type=int, default=20261122)
-    options.add_argument("--rows", type=int, help="only the first so many settings")
+    options.add_argument("--rows", default=":", help="only these settings, as 0:8")
     given = options.parse_args()
     print(
         f"{'baseline, windows':<46}{'canaries':>9}{'window':>8}{'tested':>7}{'caught in a window':>24}"
         f"{'any moment, in two':>24}{'best':>7}{'false alarms in a run':>26}{'exact':>8}"
     )
-    for setting in settings()[: given.rows]:
+    first, last = (int(number) if number else None for number in given.rows.split(":"))
+    for setting in settings()[first:last]:
         print(show(setting, given.runs, given.quiet_runs, given.seed), flush=True)
 
 
