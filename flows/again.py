@@ -8,6 +8,7 @@ from flows.announce import announce
 from flows.line import open_line
 from flows.recipe import Recipe, parse_recipe
 from flows.rounds import rounds
+from flows.screening import screen
 from flows.settings import Settings
 from flows.stations import admit, judge, plan, publish
 from tasks.judge.judge import Judged
@@ -20,7 +21,8 @@ from warehouse.errors import BadInput
 async def judge_again(recipe: Recipe) -> Judged:
     """Judge what the ledger holds for a recipe, by the recipe's rules."""
     async with open_line(recipe, "judge") as line:
-        return judge(line, plan(line, admit(line, "ask"), next(rounds(line))))
+        wanted = plan(line, admit(line, "ask"), next(rounds(line)))
+        return judge(line, wanted, await screen(line))
 
 
 @flow(name="publish", flow_run_name="{dataset}", persist_result=False)
@@ -29,7 +31,7 @@ async def publish_again(dataset: str) -> Published:
     recipe = last_recipe(Settings.from_environment(), dataset)
     async with open_line(recipe, "publish") as line:
         wanted = plan(line, admit(line, "ask"), next(rounds(line)))
-        published = publish(line, wanted, judge(line, wanted))
+        published = publish(line, wanted, judge(line, wanted, await screen(line)))
         await announce(line, published, trained_here=False)
         return published
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 from flows.line import Line
 from flows.recipe import Recipe
 from flows.rounds import is_reached
+from flows.screening import watch, without_paused
 from flows.settings import secret
 from tasks.ask.authority import Progress as Asked
 from tasks.ask.batch import ask_all
@@ -33,6 +34,7 @@ async def ask_all_batches(line: Line, plan: AskPlan, admissions: Sequence[Admiss
         RunFailed: a teacher cannot go on; everything received is kept.
     """
     have, recipe = plan.reused + plan.answered, line.recipe
+    plan = without_paused(line, plan)
     line.progress.say(
         stage="asking", wanted=plan.wanted, reused=plan.reused, answered=plan.answered, to_ask=plan.to_ask
     )
@@ -54,7 +56,8 @@ async def ask_all_batches(line: Line, plan: AskPlan, admissions: Sequence[Admiss
     if direct:
         line.start_ray()
         caps = read_caps(line.root, teachers, recipe.sampling.max_tokens) if recipe.sampling.caps != "off" else None
-        done = await ask_all(line.root, direct, calls, ceiling, line.here.workers, line.now, meter.show, caps)
+        on_batch = await watch(line)
+        done = await ask_all(line.root, direct, calls, ceiling, line.here.workers, line.now, meter.show, caps, on_batch)
     done += await _ask_by_batch(line, by_batch, awaited, calls | calls_out(line, admissions), ceiling)
     have += sum(batch.answered for batch in done)
     await line.progress.show(have, plan.wanted)

@@ -11,6 +11,7 @@ from flows.line import open_line
 from flows.opinions import ask_llm_judge
 from flows.recipe import Recipe
 from flows.rounds import rounds, shortfall
+from flows.screening import screen
 from flows.stations import admit_to_ask, judge, plan, publish
 from flows.summary import Summary, summarise
 from flows.train import train
@@ -36,9 +37,11 @@ async def distill(recipe: Recipe, train_student: bool = False) -> Summary:
                 wanted = plan(line, admissions, candidates)
                 await ask_all_batches(line, wanted, admissions)
 
-            # Judge: every answer gets a verdict, every rejection its reason; what no rule decides, an LLM judge may.
-            judged = judge(line, wanted)
-            judged = await ask_llm_judge(line, wanted, judged)
+            # Judge: a teacher that is no longer what it was is paused; every answer gets a verdict with its reason, and
+            # what no rule decides, an LLM judge may.
+            firings = await screen(line)
+            judged = judge(line, wanted, firings)
+            judged = await ask_llm_judge(line, wanted, judged, firings)
 
         # Publish: what is kept becomes immutable shards, the manifest last; nothing new, no new version.
         published = publish(line, wanted, judged)
@@ -46,4 +49,5 @@ async def distill(recipe: Recipe, train_student: bool = False) -> Summary:
 
         # Train: a version is handed over, never rows.
         student = await train(published.version, recipe.student) if train_student and recipe.student else None
-        return summarise(line.root, recipe.dataset, line.run_id, published, student, shortfall(line, published.rows))
+        short = shortfall(line, published.rows)
+        return summarise(line.root, recipe.dataset, line.run_id, published, student, short, firings)

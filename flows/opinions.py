@@ -1,5 +1,6 @@
 """What the rules left open, an LLM judge is asked about: one more teacher, with terms and a budget of its own."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from flows.asking import ask_all_batches
@@ -11,10 +12,13 @@ from tasks.ask.plan import AskPlan
 from tasks.ask.prompts import PromptSource
 from tasks.judge.judge import Judged
 from tasks.judge.opinion import LlmJudge, dataset_of
+from tasks.judge.policy import JudgePolicy
 from tasks.judge.questions_to_judge import write_questions
+from tasks.judge.screens.look import Firing
+from tasks.judge.screens.policy import Screens
 
 
-async def ask_llm_judge(line: Line, wanted: AskPlan, judged: Judged) -> Judged:
+async def ask_llm_judge(line: Line, wanted: AskPlan, judged: Judged, firings: Sequence[Firing]) -> Judged:
     """Ask the recipe's LLM judge, if it has one, about what a judging left open, and judge again with its replies.
 
     Replies are in the ledger like any other: the same question is never paid for twice.
@@ -34,7 +38,7 @@ async def ask_llm_judge(line: Line, wanted: AskPlan, judged: Judged) -> Judged:
         admissions = admit(asking, "ask")
         await ask_all_batches(asking, plan(asking, admissions), admissions)
     asking.progress.say(stage="done", state="completed")
-    return judge(line, wanted)
+    return judge(line, wanted, firings)
 
 
 def _asking(line: Line, llm: LlmJudge, source: str) -> Line:
@@ -50,6 +54,7 @@ def _asking(line: Line, llm: LlmJudge, source: str) -> Line:
         sampling=llm.sampling,
         budget=llm.budget,
         batch_rows=line.recipe.batch_rows,
+        judge=JudgePolicy(screens=Screens(accuracy=None, style=None, family=None)),
     ).model_copy(update={"dataset": dataset})
     return replace(
         line, recipe=recipe, teachers=line.judges, progress=Progress(line.root, dataset, line.run_id), judges=()

@@ -8,6 +8,7 @@ from flows.line import Line
 from flows.recipe import Recipe
 from tasks.ask.plan import AskPlan, plan_asking
 from tasks.judge.judge import Judged, is_judged, judge_traces
+from tasks.judge.screens.look import Firing
 from tasks.publish.order import Order
 from tasks.publish.publication import Published
 from tasks.publish.publish import count_publishable, publish_version
@@ -79,13 +80,14 @@ def plan_recipe(
     )
 
 
-def judge(line: Line, plan: AskPlan) -> Judged:
-    """A verdict for every answer; Ray is started only if there is something that was not judged by these rules."""
+def judge(line: Line, plan: AskPlan, firings: Sequence[Firing]) -> Judged:
+    """A verdict for every answer, those put aside that a screen fired on; Ray is started only if something was not
+    judged by these rules."""
     recipe = line.recipe
     line.progress.say(stage="judging", note=None, eta_s=None)
-    if not is_judged(line.root, recipe.dataset, recipe.judge):
+    if not is_judged(line.root, recipe.dataset, recipe.judge, firings):
         line.start_ray()
-    judged = judge_traces(line.root, line.run_id, recipe.dataset, plan.plan_id, recipe.judge, line.now())
+    judged = judge_traces(line.root, line.run_id, recipe.dataset, plan.plan_id, recipe.judge, line.now(), firings)
     line.progress.say(kept=judged.kept, rejected=judged.rejected)
     return judged
 

@@ -1,7 +1,9 @@
 """What a run came to: read back from the published warehouse, so that it says what anybody would find there."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from tasks.judge.screens.look import Firing
 from tasks.publish.publication import Published
 from tasks.train.student import StudentDone
 from warehouse.catalog import connect
@@ -23,6 +25,11 @@ LENGTHS = """
         first_mean_tokens, first_p50_tokens, first_p90_tokens, first_p99_tokens
     from lengths where dataset = ? and resampled > 0 order by teacher
 """
+SCREENED = """
+    select teacher, screen, window_number, verdict, statistic, n, p, threshold, power from screens where dataset = ?
+    qualify row_number() over (partition by teacher, screen order by looked_at desc, window_number desc) = 1
+    order by teacher, screen
+"""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,21 @@ class Drawn:
     first_mean: float | None
     """With the first draws in place of the later ones, as far as they went."""
     first_quantiles: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Screened:
+    """The latest look of one screen at one teacher; the columns of the view `screens`."""
+
+    teacher: str
+    screen: str
+    window: int
+    verdict: str
+    statistic: str
+    n: int
+    p: float | None
+    threshold: float
+    power: str
 
 
 @dataclass(frozen=True)
@@ -62,6 +84,10 @@ class Summary:
     """Why the version holds fewer rows than the recipe's target; None if there is no target, or it is reached."""
     drawn_again: tuple[Drawn, ...] = ()
     """The teachers of which some answers were drawn again, with what that did to their lengths."""
+    paused: tuple[str, ...] = ()
+    """What stands against teachers: a line for each screen that has fired and is not acknowledged."""
+    screened: tuple[Screened, ...] = ()
+    """What each screen said last of each teacher."""
 
     def as_dict(self) -> dict[str, object]:
         """For `--json`."""
@@ -88,6 +114,12 @@ def read_drawn_again(root: DataRoot, dataset: str) -> tuple[Drawn, ...]:
     )
 
 
+def read_screened(root: DataRoot, dataset: str) -> tuple[Screened, ...]:
+    """The latest look of each screen at each teacher of a dataset."""
+    with connect(root) as warehouse:
+        return tuple(Screened(*row) for row in warehouse.execute(SCREENED, [dataset]).fetchall())
+
+
 def summarise(
     root: DataRoot,
     dataset: str,
@@ -95,6 +127,7 @@ def summarise(
     published: Published,
     student: StudentDone | None,
     shortfall: str | None = None,
+    firings: Sequence[Firing] = (),
 ) -> Summary:
     """Read the funnel, the reasons and the spend of a dataset."""
     funnel, reasons = read_funnel(root, dataset)
@@ -102,4 +135,20 @@ def summarise(
         requests, tokens, usd = warehouse.execute(SPENT, [dataset]).fetchall()[0]
         asked = warehouse.execute(ASKED, [run_id]).fetchall()[0][0]
     drawn = read_drawn_again(root, dataset)
-    return Summary(dataset, run_id, asked, funnel, reasons, requests, tokens, usd, published, student, shortfall, drawn)
+    paused, screened = tuple(firing.line for firing in firings), read_screened(root, dataset)
+    return Summary(
+        dataset,
+        run_id,
+        asked,
+        funnel,
+        reasons,
+        requests,
+        tokens,
+        usd,
+        published,
+        student,
+        shortfall,
+        drawn,
+        paused,
+        screened,
+    )

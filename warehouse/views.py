@@ -31,6 +31,7 @@ PUBLIC_VIEWS = (  # in order: a view is made after those it reads
     "shards",
     "version_rows",
     "student_runs",
+    "screens",
     "spend",
     "wanted",
     "funnel",

@@ -134,6 +134,7 @@ def ours(folder: Path) -> None:
     with duckdb.connect(config=config) as connection:
         policy, files = JudgePolicy(near_duplicate_jaccard=THRESHOLD), [str(chunk.judged) for chunk in chunks]
         connection.read_parquet([str(chunk.inputs) for chunk in chunks]).create_view("traces")
+        connection.execute("create temp table held (trace_id varchar)")
         vote_and_rate(connection, files, policy)
         compare(connection, files, policy, folder)
         removed = connection.execute("select trace_id from late where is_duplicate order by trace_id").fetchall()

@@ -15,7 +15,7 @@ from flows.command.plan_view import lines
 from flows.command.view import duration
 from flows.forecast import Forecast
 from flows.settings import Settings
-from flows.summary import Drawn, Summary
+from flows.summary import Drawn, Screened, Summary
 from tasks.judge.judge import Judged
 from tasks.publish.publication import Published
 from tasks.train.student import StudentDone
@@ -82,6 +82,11 @@ def _drawn_again(drawn: Drawn) -> str:
     )
 
 
+def _screened(look: Screened) -> str:
+    power = f"; {look.power}" if look.power else ""
+    return f"screen {look.screen} of {look.teacher} {look.verdict}: {look.statistic}{power}"
+
+
 def print_run(
     here: Settings, summary: Summary, *, title: str | None = None, footer: RenderableType | None = None
 ) -> None:
@@ -97,6 +102,8 @@ def print_run(
     ]
     parts += [Text(f"short of the target, {summary.shortfall}", style="yellow")] if summary.shortfall else []
     parts += [Text(_drawn_again(each), style="yellow") for each in summary.drawn_again]
+    parts += [Text(line, style="red") for line in summary.paused]
+    parts += [Text(_screened(each), style="dim") for each in summary.screened if each.verdict != "unknown"]
     if summary.student:
         done = "" if summary.student.is_new else "  trained before, so not again"
         parts += [Text(), Text.assemble(("student ", "bold"), summary.student.student_run_id, (done, "dim"))]

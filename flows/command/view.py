@@ -101,6 +101,7 @@ def render(status: Status | None, title: str) -> RenderableType:
         else Text("done", "bold")
     )
     said = [Text(text, style="dim") for text in (figures(status), outlook(status)) if text]
+    said += [Text(str(line), style="red") for line in status.get("screens") or []]
     return Panel(Group(head, table, *said), title=title, title_align="left", width=96)
 
 

@@ -46,6 +46,7 @@ COMMIT_S = 60.0
 """For a stopped batch to be converted and committed, after its drain."""
 
 Now = Callable[[], datetime]
+OnBatch = Callable[[BatchDone], Awaitable[frozenset[str]]]
 
 
 async def ask_all(
@@ -57,6 +58,7 @@ async def ask_all(
     now: Now,
     on_progress: Callable[[Progress], Awaitable[None]] | None = None,
     caps: CapBook | None = None,
+    on_batch: OnBatch | None = None,
 ) -> tuple[BatchDone, ...]:
     """Ask for every batch, in order, at most `workers` at a time; returns those that were asked.
 
@@ -64,6 +66,7 @@ async def ask_all(
         calls: by teacher name; all of one run.
         ceiling: over everything ever billed for the dataset.
         on_progress: called every 0.5 s, and once at the end.
+        on_batch: called with each batch that has ended; the teachers that it names get no further ones.
         caps: what is known of the answers' lengths, which grows with each batch; None: every row's cap is the plan's.
 
     Raises:
@@ -83,7 +86,7 @@ async def ask_all(
     lanes = {account: Turns(workers) for account in authorities.quota}
     watching = asyncio.create_task(_watch(authorities, lanes.values(), on_progress))
     try:
-        done = await _ask_in_turn(batches, calls, authorities, lanes, now, caps)
+        done = await _ask_in_turn(batches, calls, authorities, lanes, now, caps, on_batch)
         if watching.done():
             watching.result()
         return done
@@ -128,16 +131,18 @@ async def _ask_in_turn(
     lanes: Mapping[Account, Turns],
     now: Now,
     caps: CapBook | None = None,
+    on_batch: OnBatch | None = None,
 ) -> tuple[BatchDone, ...]:
     """Every account's batches in their order, beside one another: a slow teacher holds no other one up."""
     done: list[BatchDone] = []
     is_over = False
+    paused: frozenset[str] = frozenset()
 
     async def take_turns(mine: Iterator[BatchFile], turns: Turns) -> None:
-        nonlocal is_over
+        nonlocal is_over, paused
         while not is_over:
             async with turns.take() as turn:
-                batch = next(mine, None)
+                batch = next((each for each in mine if each.teacher not in paused), None)
                 if batch is None or is_over:
                     return
                 try:
@@ -150,6 +155,8 @@ async def _ask_in_turn(
                         await stop_asking(authorities, "another batch has failed")
                     raise
             done.append(finished)
+            if on_batch is not None:
+                paused = await on_batch(finished)
             if caps is not None:
                 caps.learn(batch.teacher, finished.lengths)
             is_over = is_over or finished.stopped is not None

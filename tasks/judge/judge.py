@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -22,6 +23,8 @@ from tasks.judge.opinion import dataset_of
 from tasks.judge.packs import read_packs
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import described, row_rule_set, rule_set
+from tasks.judge.screens.held import held
+from tasks.judge.screens.look import Firing
 from tasks.judge.statements import Connection, statement
 from warehouse.catalog import Transaction, connect, transaction
 from warehouse.layout import DataRoot
@@ -47,18 +50,32 @@ class Judged:
 
 
 @task(name="judge-traces", task_run_name="judge {dataset}", cache_policy=NO_CACHE)
-def judge_traces(root: DataRoot, run_id: str, dataset: str, plan_id: str, policy: JudgePolicy, now: datetime) -> Judged:
+def judge_traces(
+    root: DataRoot,
+    run_id: str,
+    dataset: str,
+    plan_id: str,
+    policy: JudgePolicy,
+    now: datetime,
+    firings: Sequence[Firing] = (),
+) -> Judged:
     """`judge_answers` as a task."""
-    return judge_answers(root, run_id, dataset, plan_id, policy, now)
+    return judge_answers(root, run_id, dataset, plan_id, policy, now, firings)
 
 
 def judge_answers(
-    root: DataRoot, run_id: str, dataset: str, plan_id: str, policy: JudgePolicy, now: datetime
+    root: DataRoot,
+    run_id: str,
+    dataset: str,
+    plan_id: str,
+    policy: JudgePolicy,
+    now: datetime,
+    firings: Sequence[Firing] = (),
 ) -> Judged:
     """Judge what the dataset's current plan has answers for, and make it the dataset's current judging.
 
-    The id of a judging is the hash of the dataset, the rule set and the traces: judging the same again
-    finds it and writes nothing. Ray must be initialised.
+    The id of a judging is the hash of the dataset, the rule set, the traces and what screens hold back: judging the
+    same again finds it and writes nothing. Ray must be initialised.
 
     Raises:
         BadInput: there is no warehouse, or an evaluation pack cannot be read.
@@ -67,12 +84,12 @@ def judge_answers(
     packs = read_packs(policy.eval_packs)
     rules = rule_set(policy, packs)
     with closing(connect(root)) as connection:
-        judge_run = content_id(dataset, rules, _traces_digest(connection, dataset, policy))
+        aside = held(policy.screens, firings)
+        judge_run = _judge_run(connection, dataset, policy, rules, aside)
         known = _known(connection, dataset, judge_run)
         if known is None:
-            judging = Judging(
-                root, connection, dataset, judge_run, rules, row_rule_set(policy, packs), policy, packs, now
-            )
+            by_row = row_rule_set(policy, packs)
+            judging = Judging(root, connection, dataset, judge_run, rules, by_row, policy, packs, now, aside)
             counted, files = run(judging, root.scratch(run_id) / "judge")
     if known is not None:
         _make_current(root, dataset, judge_run, plan_id, now)
@@ -86,11 +103,18 @@ def _judged(judge_run: str, counted: Counted, is_new: bool) -> Judged:
     return Judged(judge_run, counted.traces, **counted.outcomes, reasons=counted.reasons, is_new=is_new)
 
 
-def is_judged(root: DataRoot, dataset: str, policy: JudgePolicy) -> bool:
+def _judge_run(connection: Connection, dataset: str, policy: JudgePolicy, rules: str, aside: pa.Table) -> str:
+    digest = _traces_digest(connection, dataset, policy)
+    if not aside.num_rows:
+        return content_id(dataset, rules, digest)
+    return content_id(dataset, rules, digest, json.dumps(aside.to_pylist(), default=str))
+
+
+def is_judged(root: DataRoot, dataset: str, policy: JudgePolicy, firings: Sequence[Firing] = ()) -> bool:
     """Whether these rules have judged just what the dataset's current plan has answers for; then Ray is not needed."""
     rules = rule_set(policy, read_packs(policy.eval_packs))
     with closing(connect(root)) as connection:
-        judge_run = content_id(dataset, rules, _traces_digest(connection, dataset, policy))
+        judge_run = _judge_run(connection, dataset, policy, rules, held(policy.screens, firings))
         return _known(connection, dataset, judge_run) is not None
 
 

@@ -18,6 +18,7 @@ from tasks.judge.opinion import dataset_of
 from tasks.judge.packs import Pack
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rows import INPUTS, JUDGED
+from tasks.judge.screens.held import HELD, HELD_VERSION
 from tasks.judge.statements import Connection, statement
 from tasks.judge.together import judge_together
 from warehouse.errors import RunFailed
@@ -68,6 +69,8 @@ class Judging:
     policy: JudgePolicy
     packs: Sequence[Pack]
     now: datetime
+    held: pa.Table = field(default_factory=HELD.empty_table)
+    """Whose answers a screen holds back, from when on; of schema HELD."""
 
     @property
     def opinions(self) -> str:
@@ -90,6 +93,7 @@ def run(judging: Judging, scratch: Path) -> tuple[Counted, list[DataFile]]:
         known = _find_known(judging, scratch)
         found = [str(chunk.judged) for chunk in _judge_rows(judging, known, scratch)]
         judged = [known, *found]
+        _hold(judging)
         judge_together(judging.connection, judged, judging.policy, scratch)
         files = [*_write_findings(judging, found), *_write_verdicts(judging, judged), *_write_duplicates(judging)]
         counted = _count(judging, files)
@@ -97,6 +101,13 @@ def run(judging: Judging, scratch: Path) -> tuple[Counted, list[DataFile]]:
         return counted, files
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _hold(judging: Judging) -> None:
+    """Fill the temporary table `held`."""
+    judging.connection.register("firing", judging.held)
+    judging.connection.execute(statement("held"), {"dataset": judging.dataset, "version": HELD_VERSION})
+    judging.connection.unregister("firing")
 
 
 def _find_known(judging: Judging, scratch: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks.judge.opinion import LlmJudge
+from tasks.judge.screens.policy import Screens
 
 RuleName = Literal[
     "finish", "empty", "encoding", "reasoning", "refusal", "identity", "control", "injection", "secrets", "personal",
@@ -114,6 +115,9 @@ class JudgePolicy(BaseModel):
     keep_per_prompt: int | None = Field(None, ge=1)
     """Most traces kept for one prompt. Unlimited by default: samples cost money, 16 a prompt helped in
     OpenThoughts3, and `samples_per_prompt` already bounds them."""
+
+    screens: Screens = Screens()
+    """What looks at a teacher over the whole run, and pauses it; no part of the rule set."""
 
     llm: LlmJudge | None = None
     """An LLM judge that is asked about what the verifiers leave open. None: nobody is."""

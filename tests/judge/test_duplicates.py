@@ -55,6 +55,7 @@ def late(rows: Sequence[dict[str, Any]], folder: Path, chunk_rows: int = 3, **po
     with duckdb.connect() as connection:
         inputs, judged = [str(chunk.inputs) for chunk in chunks], [str(chunk.judged) for chunk in chunks]
         connection.read_parquet(inputs).create_view("traces")
+        connection.execute("create temp table held (trace_id varchar)")
         vote_and_rate(connection, judged, rules)
         compare(connection, judged, rules, folder)
         table = connection.sql("select * exclude (place) from late order by trace_id").to_arrow_table()

@@ -113,7 +113,7 @@ def test_a_changed_threshold_is_another_rule_set_and_the_same_policy_is_the_same
 
 def test_every_threshold_of_the_policy_belongs_to_a_rule() -> None:
     named = {key for rule in described(JudgePolicy()) for key in rule}
-    assert set(JudgePolicy.model_fields) - named == {"annotate", "preset"}
+    assert set(JudgePolicy.model_fields) - named == {"annotate", "preset", "screens"}
 
 
 def rows(*given: Trace) -> pa.Table:

@@ -7,7 +7,9 @@ with said as (
         2, trace_id, case when reason is not null then 'rejected' end, reason, 'pass_rate', $pass_rate_version, details, signal
     from pass_rate
     union all
-    select 3, trace_id, case when reason is not null then 'rejected' end, reason, rule, rule_version, details, signal from late
+    select 3, trace_id, 'quarantined', reason, rule, rule_version, details, null from held
+    union all
+    select 4, trace_id, case when reason is not null then 'rejected' end, reason, rule, rule_version, details, signal from late
 ),
 first_word as (
     select trace_id, arg_min(said, step) as word

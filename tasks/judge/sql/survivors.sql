@@ -1,5 +1,5 @@
--- What row-wise rules, vote and pass rate let through, best first: right before unchecked or wrong, complete before truncated, then
--- by id.
+-- What row-wise rules, vote and pass rate let through and no screen holds back, best first: right before unchecked or wrong, complete
+-- before truncated, then by id.
 create temp table survivor as
 select
     row_number() over (
@@ -17,4 +17,4 @@ select
 from read_parquet($judged, filename = true, file_row_number = true) as j
 left join vote as v using (trace_id)
 left join pass_rate as p using (trace_id)
-where p.reason is null and coalesce(v.outcome, j.outcome) = 'kept'
+where p.reason is null and coalesce(v.outcome, j.outcome) = 'kept' and trace_id not in (select trace_id from held)

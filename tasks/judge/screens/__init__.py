@@ -1,0 +1,1 @@
+"""Screens: what can be said of a teacher over a run, where the rules see one trace at a time."""

@@ -1,0 +1,81 @@
+"""Which screens look at a teacher, at what risk of a false alarm, and what follows when one fires (pure)."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Spending = Literal["even", "pocock", "obrien_fleming"]
+ScreenName = Literal["accuracy", "style", "family"]
+LookId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,32}$")]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class AccuracyScreen(_Settings):
+    """Is the teacher as often right on canaries as it was? Canaries are prompts whose verifier knows the answer."""
+
+    families: tuple[str, ...] = ()
+    """Only prompts of these families are canaries; empty: every prompt with a verifier."""
+
+    baseline: Literal["first", "earlier"] | Annotated[float, Field(gt=0, lt=1)] = "first"
+    """What it is compared with. `first`: its own first window, and then all windows that passed; `earlier`: besides,
+    what the warehouse has of it from other datasets' windows that passed; a number: the rate that it is said to have,
+    taken as exact."""
+
+    window: int | None = Field(None, ge=20)
+    """Canaries in a window. None: as many as show a fall by `fall` from `assumed` with `power`, at the level that
+    each window of the run has: 160 for a run of one window, more for one of several."""
+
+    fall: float = Field(0.10, gt=0, lt=1)
+    """The fall in accuracy that a window is sized to see."""
+
+    power: float = Field(0.9, ge=0.5, lt=1)
+    """With which probability."""
+
+    assumed: float = Field(0.90, gt=0, lt=1)
+    """The accuracy that windows are sized for where `baseline` states none. No test depends on it."""
+
+    alpha: float = Field(0.01, gt=0, le=0.2)
+    """Probability that it ever fires on a teacher that stays as it was, over all windows of a run."""
+
+    spending: Spending = "even"
+    """How the windows share `alpha`: evenly, as a fall is as bad whenever it comes; the other two are Lan and
+    DeMets's."""
+
+
+class StyleScreen(_Settings):
+    """Does the teacher write as it did? Lengths, thinking aloud, words, marks; features of `style.py`."""
+
+    window: int = Field(200, ge=50)
+    """Traces in a window; 200 against 200 in governance of such lines."""
+
+    alpha: float = Field(0.01, gt=0, le=0.2)
+    """Probability that it ever fires on a teacher that stays as it was, over all windows and features of a run."""
+
+    spending: Spending = "even"
+    """As for accuracy."""
+
+
+class FamilyScreen(_Settings):
+    """Is it the model that was asked for, and is the student of the same family? It notes, and pauses nobody."""
+
+
+class Screens(_Settings):
+    """The screens of a recipe; `null` turns one off. None asks anybody anything, or needs more than the line has."""
+
+    accuracy: AccuracyScreen | None = AccuracyScreen()
+    style: StyleScreen | None = StyleScreen()
+    family: FamilyScreen | None = FamilyScreen()
+
+    pause: tuple[ScreenName, ...] = ("accuracy", "style")
+    """Screens that pause a teacher when they fire: it is asked nothing more. The others only note it."""
+
+    rows: Literal["quarantine", "annotate"] = "quarantine"
+    """What becomes of a paused teacher's answers from the window that fired on: put aside for a person to look at
+    (`screen_accuracy`, `screen_style`), or judged like all others."""
+
+    acknowledged: tuple[LookId, ...] = ()
+    """Ids of firings that a person has looked at: they neither pause nor put aside any longer, and the window that
+    fired becomes the new baseline."""

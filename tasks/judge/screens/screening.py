@@ -1,0 +1,126 @@
+"""The screens' tasks: go through a dataset's answers before they are judged, and watch them while they come."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.judge.screens.families import match_served, match_student
+from tasks.judge.screens.look import Firing
+from tasks.judge.screens.policy import Screens
+from tasks.judge.screens.records import (
+    look_id,
+    read_answers,
+    read_earlier,
+    read_looks,
+    read_planned,
+    read_prompts,
+    settings_id,
+    write_looks,
+)
+from tasks.judge.screens.watch import Watch, known_looks
+from warehouse.catalog import connect
+from warehouse.layout import DataRoot
+from warehouse.records import DataFile
+
+logger = logging.getLogger(__name__)
+
+_TRACE_COLUMNS = ["prompt_id", "teacher", "received_at", "outcome", "reasoning", "answer", "served_model"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One teacher as the registry and the recipe name it."""
+
+    name: str
+    model: str
+    expected_models: tuple[str, ...]
+
+
+def standing(root: DataRoot, dataset: str, screens: Screens) -> tuple[Firing, ...]:
+    """What has fired by the present settings and is not acknowledged, whoever looked."""
+    recorded = read_looks(root, dataset)
+    known, acknowledged = known_looks(screens, recorded)
+    return tuple(
+        Firing(look_id(dataset, settings_id(screens, look.screen), look), look, look.screen in screens.pause)
+        for key, looks in sorted(known.items())
+        for number, look in sorted(looks.items())
+        if look.verdict == "fired" and number not in acknowledged.get(key, ()) and getattr(screens, look.screen)
+    )
+
+
+@task(name="screen-teachers", task_run_name="screen {dataset}", cache_policy=NO_CACHE)
+def screen_teachers(
+    root: DataRoot,
+    run_id: str,
+    dataset: str,
+    screens: Screens,
+    teachers: Sequence[Asked],
+    student: str | None,
+    samples_per_prompt: int,
+    now: datetime,
+) -> tuple[Firing, ...]:
+    """Look at every window of a dataset's answers that was not looked at yet; returns what stands against a
+    teacher."""
+    with closing(connect(root)) as connection:
+        watch = _watch(connection, root, dataset, screens, samples_per_prompt)
+    with closing(connect(root)) as connection:
+        looks = watch.add(read_answers(connection, dataset))
+    looks += watch.end()
+    if screens.family is not None:
+        looks += [match_student(each.name, each.model, student) for each in teachers if each.name in watch.served]
+        served = ((each, watch.served.get(each.name)) for each in teachers)
+        looks += [match_served(each.name, each.expected_models, counts) for each, counts in served if counts]
+    write_looks(root, dataset, run_id, screens, looks, now)
+    for look in looks:
+        logger.info("%s", look.line)
+    return standing(root, dataset, screens)
+
+
+def _watch(connection: Any, root: DataRoot, dataset: str, screens: Screens, samples_per_prompt: int) -> Watch:
+    families = screens.accuracy.families if screens.accuracy else ()
+    planned = read_planned(connection, dataset, families, samples_per_prompt)
+    return Watch(screens, planned, read_looks(root, dataset), read_earlier(connection, dataset, list(planned)))
+
+
+class Watching:
+    """The screens of a run while it asks: one look at a time, on the answers of each batch as it is committed."""
+
+    def __init__(self, root: DataRoot, run_id: str, dataset: str, screens: Screens, samples_per_prompt: int) -> None:
+        """Goes through the answers that the dataset has already; the plan must be published."""
+        self._root, self._run_id, self._dataset, self._screens = root, run_id, dataset, screens
+        self._turn = asyncio.Lock()
+        with closing(connect(root)) as connection:
+            self._courses = _watch(connection, root, dataset, screens, samples_per_prompt)
+            self._courses.add(read_answers(connection, dataset))
+
+    @property
+    def paused(self) -> frozenset[str]:
+        """Teachers that are to be asked nothing more."""
+        return self._courses.paused
+
+    async def look(self, files: Sequence[DataFile], now: datetime) -> frozenset[str]:
+        """Look at a batch's answers, in its files of traces; returns the teachers that are paused now."""
+        async with self._turn:  # batches of several teachers end at any time
+            return await asyncio.to_thread(self._look, files, now)
+
+    def _look(self, files: Sequence[DataFile], now: datetime) -> frozenset[str]:
+        paths = [self._root.path / file.path for file in files if file.kind == "traces"]
+        looks = [look for path in paths for look in self._courses.add(self._rows(pq.read_table(path)))]
+        write_looks(self._root, self._dataset, self._run_id, self._screens, looks, now)
+        return self.paused
+
+    def _rows(self, table: pa.Table) -> list[Mapping[str, Any]]:
+        table = table.select(_TRACE_COLUMNS).sort_by("received_at")
+        with closing(connect(self._root)) as connection:
+            prompts = read_prompts(connection, [str(id) for id in pc.unique(table["prompt_id"]).to_pylist()])
+        return [row | prompts[row["prompt_id"]] for row in table.to_pylist() if row["prompt_id"] in prompts]
