@@ -68,6 +68,7 @@ def _as_part_of_a_page(text: str, name: str, title: str, description: str) -> st
     head = (
         f'<svg class="plot" viewBox="{box}" role="img" aria-labelledby="{name}-title {name}-desc" '
         f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
-        f'<title id="{name}-title">{escape(plain(title))}</title><desc id="{name}-desc">{escape(plain(description))}</desc>'
+        f'<title id="{name}-title">{escape(plain(title))}</title>'
+        f'<desc id="{name}-desc">{escape(plain(description))}</desc>'
     )
     return head + re.sub(r"[ \t]*\n\s*", "\n", body[body.index(">") + 1 :]).strip()
