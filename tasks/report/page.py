@@ -1,7 +1,6 @@
 """The page: facts and plots into one HTML file that needs nothing else (pure)."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -11,22 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tasks.report.cautions import cautions
-from tasks.report.facts import OUTCOMES, STATUSES, Facts, Flow, RuleCount
+from tasks.report.facts import Facts, RuleCount
+from tasks.report.funnel import funnel
 from tasks.report.plots import all_plots
 
 _DIGEST = re.compile("[0-9a-f]{32,64}")
-_NAMED = {"maybe_paid": "maybe paid", "not_asked": "not asked", "unanswered": "not answered", "unjudged": "not judged"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the funnel: one count a teacher, and their sum."""
-
-    name: str
-    depth: int
-    """0: a station; 1: what was lost before the next; 2: why."""
-    counts: tuple[int, ...]
-    total: int
 
 
 @dataclass(frozen=True)
@@ -77,40 +65,6 @@ def _usd(dollars: float | None) -> str:
 
 def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "-"
-
-
-def funnel(flows: Sequence[Flow]) -> tuple[Row, ...]:
-    """Wanted, answered, judged, kept, published, and between them what was lost and why.
-
-    What is zero everywhere and is no station is left out.
-    """
-    rows = [_row("wanted", 0, [flow.wanted for flow in flows])]
-    rows += [
-        _row(_NAMED.get(status, status), 1, [flow.statuses.get(status, 0) for flow in flows])
-        for status in STATUSES
-        if status != "unjudged"
-    ]
-    rows.append(_row("answered", 0, [flow.answered for flow in flows]))
-    rows.append(_row(_NAMED["unjudged"], 1, [flow.statuses.get("unjudged", 0) for flow in flows]))
-    rows.append(_row("judged", 0, [flow.judged for flow in flows]))
-    rows += [_row(name, 1, [flow.outcomes.get(name, 0) for flow in flows]) for name in OUTCOMES[1:]]
-    rows += [_row(reason, 2, [flow.reasons.get(reason, 0) for flow in flows]) for reason in _reasons(flows)]
-    rows.append(_row("kept", 0, [flow.outcomes.get("kept", 0) for flow in flows]))
-    rows.append(_row("held back", 1, [flow.held_back for flow in flows]))
-    rows.append(_row("published", 0, [flow.published for flow in flows]))
-    return tuple(row for row in rows if row.depth == 0 or row.total)
-
-
-def _row(name: str, depth: int, counts: Sequence[int]) -> Row:
-    return Row(name, depth, tuple(counts), sum(counts))
-
-
-def _reasons(flows: Sequence[Flow]) -> list[str]:
-    totals: dict[str, int] = {}
-    for flow in flows:
-        for reason, count in flow.reasons.items():
-            totals[reason] = totals.get(reason, 0) + count
-    return sorted(totals, key=lambda reason: (-totals[reason], reason))
 
 
 def rule_lines(facts: Facts) -> tuple[RuleLine, ...]:

@@ -4,9 +4,9 @@ import os
 from contextlib import closing
 from pathlib import Path
 
-from tasks.report.page import render
-from tasks.report.read import read_facts
-from tasks.report.subject import find_subject
+from tasks.report.facts import Flow
+from tasks.report.read import prepare, read_facts, read_flows
+from tasks.report.subject import current_subject, find_subject
 from warehouse.catalog import connect
 from warehouse.errors import BadInput, RunFailed
 from warehouse.layout import DataRoot
@@ -23,6 +23,8 @@ def write_report(root: DataRoot, name: str, out: Path | None = None) -> Path:
         BadInput: no such dataset or version, or nothing was judged; `out` is a folder.
         RunFailed: the file could not be written.
     """
+    from tasks.report.page import render  # imports matplotlib, which a run that writes no report does not need
+
     if out is not None and out.is_dir():
         raise BadInput(f"--out {out} is a folder: name a file in it")
     with closing(connect(root)) as connection:
@@ -31,6 +33,18 @@ def write_report(root: DataRoot, name: str, out: Path | None = None) -> Path:
     path = (out or report_path(root, subject.dataset, subject.version)).absolute()
     _write(path, render(facts))
     return path
+
+
+def current_funnel(root: DataRoot, dataset: str, version: str | None) -> tuple[Flow, ...]:
+    """By teacher, how far the dataset's current judging is, and what of it the version holds.
+
+    Raises:
+        BadInput: nothing of the dataset was judged.
+    """
+    with closing(connect(root)) as connection:
+        subject = current_subject(connection, dataset, version)
+        prepare(connection, subject)
+        return read_flows(connection, subject)
 
 
 def report_path(root: DataRoot, dataset: str, version: str | None) -> Path:

@@ -3,6 +3,7 @@
 import difflib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tasks.publish.reading import Connection, all_rows
@@ -35,6 +36,15 @@ def find_subject(connection: Connection, root: DataRoot, name: str) -> Subject:
     if versions := listed_versions(connection, name):
         return _of_version(connection, root, versions[0])
     return _of_judging(connection, name, None)
+
+
+def current_subject(connection: Connection, dataset: str, version: str | None) -> Subject:
+    """The dataset's current judging, whichever judging the version was made of.
+
+    Raises:
+        BadInput: nothing of the dataset was judged.
+    """
+    return replace(_of_judging(connection, dataset, None), version=version)
 
 
 def _of_version(connection: Connection, root: DataRoot, version: str) -> Subject:

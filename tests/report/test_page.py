@@ -11,7 +11,8 @@ import pytest
 from report.judged_root import DATASET, VERSION
 
 from tasks.report.facts import Bin, Facts, Flow, Histogram, Share, Subject, Window
-from tasks.report.page import funnel, render
+from tasks.report.funnel import funnel
+from tasks.report.page import render
 from tasks.report.plots import drift_plot, family_plot
 from tasks.report.report import report_path, write_report
 from tasks.report.shares import detectable, stands_out
