@@ -25,7 +25,9 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class _Measure:
+class Measure:
+    """How a measured quantity is named, and which settings are drawn over it."""
+
     title: str
     axis: str
     thresholds: tuple[tuple[str, str], ...] = ()
@@ -34,11 +36,11 @@ class _Measure:
 
 _TOKENS = "tokens, as UTF-8 bytes / 4"
 _MEASURES = {
-    "reasoning_tokens": _Measure("Length of the reasoning", _TOKENS, (("reasoning", "min_reasoning_tokens"),)),
-    "answer_tokens": _Measure("Length of the answer", _TOKENS),
-    "latency_s": _Measure("Time to the whole answer", "seconds"),
-    "repeated": _Measure("Repeated word 8-grams", "share that occurred before", (("repetition", "max_repeated"),)),
-    "compression": _Measure("Compression", "bytes / zstd bytes", (("repetition", "max_compression"),)),
+    "reasoning_tokens": Measure("Length of the reasoning", _TOKENS, (("reasoning", "min_reasoning_tokens"),)),
+    "answer_tokens": Measure("Length of the answer", _TOKENS),
+    "latency_s": Measure("Time to the whole answer", "seconds"),
+    "repeated": Measure("Repeated word 8-grams", "share that occurred before", (("repetition", "max_repeated"),)),
+    "compression": Measure("Compression", "bytes / zstd bytes", (("repetition", "max_compression"),)),
 }  # fmt: skip
 
 
@@ -72,13 +74,13 @@ def largest(drift: Mapping[str, tuple[Window, ...]]) -> dict[str, tuple[Window, 
     return {teacher: drift[teacher] for teacher in order[:MOST_TEACHERS]}
 
 
-def _thresholds(facts: Facts, about: _Measure) -> tuple[tuple[str, float], ...]:
+def _thresholds(facts: Facts, about: Measure) -> tuple[tuple[str, float], ...]:
     found = ((name, facts.subject.setting(rule, name)) for rule, name in about.thresholds)
     return tuple((name, float(value)) for name, value in found if value)
 
 
 @matplotlib.rc_context(SETTINGS)
-def histogram(of: Histogram, about: _Measure, thresholds: Sequence[tuple[str, float]]) -> Plot:
+def histogram(of: Histogram, about: Measure, thresholds: Sequence[tuple[str, float]]) -> Plot:
     """Kept as filled bars, the others as an outline over them; thresholds as dashed lines."""
     figure = blank()
     axes = figure.add_subplot()
@@ -142,7 +144,7 @@ def family_plot(families: Sequence[Share]) -> Plot:
     _shares(axes.xaxis)
     _dress(axes, "share that passed, with its 95 % interval", "", legend=False, grid="x")
     title = "Pass rate by family"
-    said = "; ".join(f"{each.name}: {each.passed:,} of {each.count:,}" for each in families[:12])
+    said = "; ".join(f"{_short(each.name)}: {each.passed:,} of {each.count:,}" for each in families)
     caption = (
         "Passed: every rule that looks at one trace. Wilson intervals at 95 %, as if answers were independent; several "
         "samples of one prompt are not, and then the true intervals are wider."

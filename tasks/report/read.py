@@ -30,8 +30,11 @@ from tasks.report.facts import (
     Window,
 )  # fmt: skip
 
-MOST_CHARACTERS = 3_000
-"""Of a question, a reasoning or an answer in the page: forty-eight pairs of them stay below 2 MB."""
+MEMORY_LIMIT = "1GB"
+"""Of the database while a report is read; beyond it, it spills to the scratch folder."""
+MOST_CHARACTERS = 2_000
+"""Of a question, a reasoning or an answer in the page: forty-eight pairs stay below 5 MB even if every letter is an
+ampersand, which takes five."""
 EXCERPT = 200
 BINS = 40
 _MEASURED: dict[str, dict[str, str]] = {
@@ -73,6 +76,7 @@ def read_facts(connection: Connection, subject: Subject) -> Facts:
 
 def prepare(connection: Connection, subject: Subject) -> None:
     """Make the temporary table `sample`, which every other query here reads."""
+    connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
     keys = {name: getattr(subject, name) for name in ("dataset", "plan_id", "judge_run", "version")}
     connection.execute(statement("samples"), {**keys, "shape": json.dumps(signal_shape(subject))})
 

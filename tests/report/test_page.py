@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from report.judged_root import DATASET, VERSION
 
-from tasks.report.facts import Bin, Facts, Flow, Histogram, Share, Subject, Window
+from tasks.report.facts import Bin, Duplicates, Example, Facts, Flow, Histogram, Share, Side, Subject, Window
 from tasks.report.funnel import funnel
 from tasks.report.page import render
-from tasks.report.plots import drift_plot, family_plot
+from tasks.report.plots import Measure, drift_plot, family_plot, histogram
+from tasks.report.read import MOST_CHARACTERS
 from tasks.report.report import report_path, write_report
 from tasks.report.shares import detectable, stands_out
 from warehouse.errors import BadInput
@@ -181,16 +182,23 @@ def test_a_family_of_any_name_is_drawn(name: str) -> None:
     ElementTree.fromstring(plot.svg)
 
 
-def test_an_empty_judging_has_a_page() -> None:
-    from tasks.report.facts import Duplicates
+EMPTY = Facts(
+    Subject("sums", "j", "p", "r", NOON, ()), (), (), (), (), {}, (), (), Duplicates((), (), (), 0), (), 0, ()
+)
 
-    subject = Subject("sums", "j", "p", "r", NOON, ())
-    text = render(Facts(subject, (), (), (), (), {}, (), (), Duplicates((), (), (), 0), (), 0, ()))
+
+def test_an_empty_judging_has_a_page() -> None:
+    text = render(EMPTY)
     assert "not published" in text and "no rule has held an answer back" in text
 
 
-def test_a_histogram_of_one_value_is_drawn() -> None:
-    from tasks.report.plots import _Measure, histogram
+def test_the_page_stays_small_whatever_the_examples_hold() -> None:
+    most = "&" * MOST_CHARACTERS
+    side = Side("t", "north", "rejected", "r", "&" * 500, most, 10**6, most, 10**6, most, 10**6, "&" * 500)
+    examples = tuple(Example(replace(side, reason=f"reason-{number // 2}"), side) for number in range(48))
+    assert len(render(replace(EMPTY, examples=examples)).encode()) < 5_000_000
 
+
+def test_a_histogram_of_one_value_is_drawn() -> None:
     of = Histogram("latency_s", True, (Bin(1.0, 1.1, 3, 0),), (1.0, None))
-    assert histogram(of, _Measure("t", "seconds"), ()).caption == "3 kept, median 1."
+    assert histogram(of, Measure("t", "seconds"), ()).caption == "3 kept, median 1."
