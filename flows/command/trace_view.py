@@ -62,14 +62,22 @@ def _in_short(verdict: Explained) -> str:
 
 def _rules(rules: Sequence[RuleSaid]) -> Table:
     table = Table(
-        "", "rule", "may reject", "says", "measured", "threshold", box=None, header_style="dim", padding=(0, 2, 0, 0)
+        "", "rule", "may reject", "says", "measured, and thresholds", box=None, header_style="dim", padding=(0, 2, 0, 0)
     )
     for number, rule in enumerate(rules, 1):
         version = f" {rule.version}" if rule.version is not None else ""
         name = Text.assemble((rule.rule, "bold" if rule.decided else ""), (version, "dim"))
         may = Text("unknown" if rule.may_reject is None else "yes" if rule.may_reject else "no", style="dim")
-        table.add_row(str(number), name, may, _says(rule), _pairs(rule.measured), Text(_pairs(rule.thresholds), "dim"))
+        table.add_row(str(number), name, may, _says(rule), _figures(rule))
     return table
+
+
+def _figures(rule: RuleSaid) -> Text:
+    """What it measured, and under it the policy's thresholds."""
+    lines = [(_pairs(rule.measured), ""), (_pairs(rule.thresholds), "dim")]
+    said = Text("\n").join([Text(line, style) for line, style in lines if line])
+    said.overflow = "fold"
+    return said
 
 
 def _says(rule: RuleSaid) -> Text:

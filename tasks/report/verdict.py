@@ -82,7 +82,8 @@ def _explained(verdict: Mapping[str, Any], story: Mapping[str, Any]) -> Explaine
     signals = _signals(verdict["signals"])
     given = described_rules(rules) or tuple({"rule": name} for name in signals)
     return Explained(
-        *key, verdict["is_current"], verdict["outcome"], verdict["reason"], verdict["rule"], verdict["details"],
+        verdict["dataset"], verdict["judge_run"], verdict["is_current"],
+        verdict["outcome"], verdict["reason"], verdict["rule"], verdict["details"],
         tuple(_said(rule, signals, verdict) for rule in given),
         _likenesses(key, story, signals.get("duplicate", {})),
     )  # fmt: skip

@@ -44,6 +44,7 @@ def said(explained: Explained, rule: str) -> Any:
 
 def test_every_rule_is_named_in_order_with_version_threshold_and_measure() -> None:
     (explained,) = explain(story())
+    assert (explained.dataset, explained.judge_run, explained.is_current) == ("sums", "j", True)
     assert [each.rule for each in explained.rules] == [rule["rule"] for rule in RULES]
     length = said(explained, "length")
     assert (length.version, length.thresholds, length.measured) == (2, {"min_tokens": 4}, {"tokens": 2})
