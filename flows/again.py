@@ -4,7 +4,7 @@ import json
 
 from prefect import flow
 
-from flows.announce import announce
+from flows.announce import announce, leave_funnel
 from flows.line import open_line
 from flows.recipe import Recipe, parse_recipe
 from flows.rounds import rounds
@@ -22,7 +22,9 @@ async def judge_again(recipe: Recipe) -> Judged:
     """Judge what the ledger holds for a recipe, by the recipe's rules."""
     async with open_line(recipe, "judge") as line:
         wanted = plan(line, admit(line, "ask"), next(rounds(line)))
-        return judge(line, wanted, await screen(line))
+        judged = judge(line, wanted, await screen(line))
+        await leave_funnel(line, version=None, report=None)
+        return judged
 
 
 @flow(name="publish", flow_run_name="{dataset}", persist_result=False)

@@ -1,34 +1,50 @@
 """Telling Prefect's users what a run came to: artifacts on the run, and the event that may start a training."""
 
+from pathlib import Path
+
 from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact
 from prefect.events import emit_event
 
 from flows.line import Line
-from flows.summary import read_funnel
 from tasks.publish.publication import Published
+from tasks.report.markdown import funnel_markdown
+from tasks.report.report import current_funnel, report_path, write_report
 from warehouse.catalog import connect
 
 PUBLISHED = "stillhouse.version.published"
 
 
 async def announce(line: Line, published: Published, trained_here: bool) -> None:
-    """Leave the funnel and the version as artifacts, and emit `stillhouse.version.published`.
+    """Leave the version and the funnel as artifacts, write its report, and emit `stillhouse.version.published`.
 
     The event is emitted for a new version, and again for one that should have been trained and was not: whoever was
     killed between the two, the next run says it again, and training is idempotent.
     """
-    counts, reasons = read_funnel(line.root, line.recipe.dataset)
-    await acreate_markdown_artifact(
-        funnel_markdown(line.recipe.dataset, counts, reasons),
-        key="funnel",
-        description="from wanted to kept, with reasons",
-    )
     await acreate_link_artifact(
         link=f"file://{published.folder}",
         link_text=published.version,
         key="version",
         description=f"{published.rows:,} rows",
     )
+    _emit(line, published, trained_here)
+    await leave_funnel(line, published.version, _report(line, published.version))
+
+
+def _report(line: Line, version: str) -> Path:
+    """The version's page, written once."""
+    path = report_path(line.root, line.recipe.dataset, version).absolute()
+    return path if path.exists() else write_report(line.root, version, path)
+
+
+async def leave_funnel(line: Line, version: str | None, report: Path | None) -> None:
+    """The funnel by reason and teacher, as an artifact."""
+    name = version or line.recipe.dataset
+    flows = current_funnel(line.root, line.recipe.dataset, version)
+    description = "from wanted to published, with reasons"
+    await acreate_markdown_artifact(funnel_markdown(name, flows, report), key="funnel", description=description)
+
+
+def _emit(line: Line, published: Published, trained_here: bool) -> None:
     meant_for_training = line.recipe.student is not None and not any(teacher.simulated for teacher in line.teachers)
     wants_training = meant_for_training and not trained_here
     if published.is_new or (wants_training and not has_student(line, published.version)):
@@ -49,13 +65,3 @@ def has_student(line: Line, version: str) -> bool:
     with connect(line.root) as warehouse:
         sql = "select 1 from student_runs where version = ? and state = 'completed'"
         return bool(warehouse.execute(sql, [version]).fetchall())
-
-
-def funnel_markdown(dataset: str, funnel: dict[str, int], reasons: dict[str, int]) -> str:
-    """The funnel as two small tables."""
-    lines = [f"### {dataset}", "", "| station | samples |", "|---|---:|"]
-    lines += [f"| {name} | {count:,} |" for name, count in funnel.items()]
-    if reasons:
-        lines += ["", "| reason | traces |", "|---|---:|"]
-        lines += [f"| {reason} | {count:,} |" for reason, count in reasons.items()]
-    return "\n".join(lines)

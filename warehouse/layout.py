@@ -42,6 +42,11 @@ class DataRoot:
     def students(self) -> Path:
         return self.path / "students"
 
+    @property
+    def reports(self) -> Path:
+        """HTML pages, one a version; each can be made again."""
+        return self.path / "reports"
+
     def parts(self, kind: str) -> Path:
         """The folder of one kind of Parquet: prompts, plans, ledger, traces, verdicts, ..."""
         return self.path / kind

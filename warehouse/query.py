@@ -30,9 +30,11 @@ def run_query(root: DataRoot, sql: str) -> pa.Table:
 
 
 def show_trace(root: DataRoot, trace_id_prefix: str) -> dict[str, object]:
-    """One trace by its id's beginning: `trace`, `prompt`, `attempt`, `verdicts`, `duplicates`, `lineage`.
+    """One trace by its id's beginning: `trace`, `prompt`, `attempt`, `terms`, `verdicts`, `rules`, `duplicates`,
+    `similar`, `lineage`.
 
-    The first three are a row or None, the others lists of rows. Raises `BadInput` when no trace, or more
+    The first four are a row or None, the others lists of rows. `rules` are those of its verdicts' judgings, `similar`
+    the texts it was compared with. Raises `BadInput` when no trace, or more
     than one, begins so.
     """
     with closing(fresh_snapshot(root)) as connection:
@@ -42,10 +44,19 @@ def show_trace(root: DataRoot, trace_id_prefix: str) -> dict[str, object]:
             "trace": trace,
             "prompt": next(iter(_records(connection, "prompt", trace["prompt_id"])), None),
             "attempt": next(iter(_records(connection, "attempt", trace["attempt_id"])), None),
+            "terms": _terms(connection, trace),
             "verdicts": _records(connection, "verdicts", trace_id),
+            "rules": _records(connection, "rules", trace_id),
             "duplicates": _records(connection, "duplicates", trace_id),
+            "similar": _records(connection, "similar", trace_id),
             "lineage": _records(connection, "lineage", trace_id),
         }
+
+
+def _terms(connection: duckdb.DuckDBPyConnection, trace: dict[str, object]) -> dict[str, object] | None:
+    """The terms of the trace's teacher; the same terms may stand under other teachers too."""
+    found = _records(connection, "terms", trace["terms_sha256"])
+    return next((row for row in found if row["teacher"] == trace["teacher"]), None)
 
 
 def _find_trace(connection: duckdb.DuckDBPyConnection, prefix: str) -> str:

@@ -87,16 +87,18 @@ def show(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """One trace with its verdict, signals and lineage."""
-    trace = show_trace(choose(data, None).root, trace_id)
+    """One verdict, fully: every rule and what it measured, whom the trace is like, its terms, cost and versions."""
+    story = show_trace(choose(data, None).root, trace_id)
+    from tasks.report.verdict import explain
+
+    explained = explain(story)
     if as_json:
-        print(json.dumps(trace, indent=2, default=str))
+        print(json.dumps({**story, "explained": [asdict(each) for each in explained]}, indent=2, default=str))
         return
-    table = Table.grid(padding=(0, 2))
-    for name, value in trace.items():
-        text = value if isinstance(value, str) else json.dumps(value, indent=2, default=str)
-        table.add_row(f"[bold]{name}[/bold]", text.replace("[", r"\["))
-    shown.out().print(table)
+    from flows.command.trace_view import view
+
+    for part in view(story, explained):
+        shown.out().print(part, highlight=False)
 
 
 VERSIONS = """

@@ -1,15 +1,17 @@
 """The whole line, as a user runs it: local Ray, a real Prefect server, the simulated teacher on a socket."""
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request
 
 import datasets
 import pytest
 from simulated import SimulatedTeacher
-from still import Place, sums, wait_until
+from still import OPENER, Place, sums, wait_until
 
 pytestmark = pytest.mark.line
 
@@ -126,6 +128,19 @@ def test_the_looking_verbs_show_what_is_there(place: Place, first: dict[str, Any
     teachers = json.loads(place.still("teachers", "--json").stdout)
     assert {"simulated", "openai-api"} & {teacher["name"] for teacher in teachers} == {"simulated"}
     assert place.still("sql", "select 1 as one", "--csv").stdout.split() == ['"one"', "1"]
+
+
+def test_the_run_leaves_a_funnel_by_reason_and_a_report_that_is_there(place: Place, first: dict[str, Any]) -> None:
+    body = json.dumps({"sort": "CREATED_DESC", "artifacts": {"key": {"any_": ["funnel"]}}}).encode()
+    request = Request(f"{place.prefect_url}/artifacts/filter", body, {"content-type": "application/json"})
+    with OPENER.open(request, timeout=30) as response:
+        texts = [artifact["data"] for artifact in json.load(response)]
+    (text,) = [text for text in texts if text.startswith(f"### {first['published']['version']}")][-1:]
+    assert f"| **kept** | {first['funnel']['kept']:,} |" in text
+    assert all(f"{reason} | {count:,} |" in text for reason, count in first["reasons"].items())
+    (report,) = re.findall(r"\]\(file://([^)]*)\)", text)
+    assert Path(report).read_text().startswith("<!doctype html>")
+    assert place.still("report", "sums").stdout.strip() == report
 
 
 def test_a_plan_says_what_it_would_ask_and_asks_one_probe(place: Place, teacher: SimulatedTeacher) -> None:

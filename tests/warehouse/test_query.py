@@ -51,12 +51,20 @@ def test_a_wrong_query_is_one_line(small: DataRoot, sql: str, message: str) -> N
 def test_a_trace_is_shown_with_its_whole_story(small: DataRoot) -> None:
     first = content_id("trace", "1", 0)
     story = show_trace(small, first[:8])
-    assert list(story) == ["trace", "prompt", "attempt", "verdicts", "duplicates", "lineage"]
+    parts = ["trace", "prompt", "attempt", "terms", "verdicts", "rules", "duplicates", "similar", "lineage"]
+    assert list(story) == parts
     assert story["trace"]["trace_id"] == first  # type: ignore[index]
     assert story["prompt"]["question"] == "What is 1 + 1?"  # type: ignore[index]
     assert story["attempt"]["status"] == 200 and "body" not in story["attempt"]  # type: ignore[index,operator]
     assert [row["outcome"] for row in story["verdicts"]] == ["kept"]  # type: ignore[attr-defined]
     assert [row["student_run_id"] for row in story["lineage"]] == ["student-1"]  # type: ignore[attr-defined]
+
+
+def test_a_trace_is_shown_with_its_terms_its_rules_and_what_it_is_like(small: DataRoot) -> None:
+    story = show_trace(small, content_id("trace", "3", 0))
+    assert story["terms"]["reviewed_by"] == "A. Reviewer"  # type: ignore[index]
+    assert [row["judge_run"] for row in story["rules"]] == ["judge-sums"]  # type: ignore[attr-defined]
+    assert [row["trace_id"] for row in story["similar"]] == [content_id("trace", "2", 0)]  # type: ignore[attr-defined]
 
 
 def test_a_trace_without_prompt_or_verdict_is_shown(small: DataRoot) -> None:
