@@ -7,6 +7,7 @@ from typing import Literal
 
 from tasks.judge import words
 from tasks.judge.policy import JudgePolicy
+from tasks.judge.tokens import count_tokens
 
 Signal = dict[str, str | int | float | bool | None]
 
@@ -29,6 +30,15 @@ class Trace:
     def text(self) -> str:
         """What duplicates, length and repetition are measured on: all that the teacher wrote."""
         return whole_text(self.reasoning, self.answer)
+
+    @cached_property
+    def reasoning_tokens(self) -> int:
+        return count_tokens(self.reasoning)
+
+    @cached_property
+    def tokens(self) -> int:
+        """Of reasoning and answer, each counted by itself."""
+        return self.reasoning_tokens + count_tokens(self.answer)
 
     @cached_property
     def words(self) -> words.Hashes:
