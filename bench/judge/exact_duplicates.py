@@ -2,9 +2,9 @@
 
     python bench/judge/exact_duplicates.py --rows 1000000
 
-Writes the judged rows (hashes, no texts) in parts of 10,000 rows, one in ten of them a copy of another (half of those of the
-same prompt), then times `survivors.sql` and `exact.sql` as the judge runs them, in a DuckDB bound to the judge's memory
-limit, and checks what was found against what was planted. Beside it, in the same run, DuckDB groups the raw texts of as
+Writes the judged rows (hashes, no texts) in parts of 10,000 rows, one in ten of them a copy of another (half of those
+of the same prompt), then times `survivors.sql` and `exact.sql` as the judge runs them, in a DuckDB bound to the
+judge's memory limit, and checks what was found against what was planted. Beside it, in the same run, DuckDB groups the raw texts of as
 many rows by their hash, and by the hash of the text with its spaces folded, which is what hashing at ingest saves.
 """
 
@@ -76,7 +76,7 @@ def timed(work: Callable[[], object]) -> tuple[float, str]:
 
 
 def write_judged(folder: Path, rows: int) -> tuple[list[str], int]:
-    """Row n is the first of its text, but each tenth has the text of the row before (same prompt) or of an earlier row."""
+    """Row n is the first of its text, but each tenth has that of the row before (same prompt) or of an earlier one."""
     numbers = np.arange(rows)
     copy = numbers % 10 == 9
     near, far = copy & (numbers % 20 == 9), copy & (numbers % 20 == 19)
