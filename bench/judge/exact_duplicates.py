@@ -4,8 +4,8 @@
 
 Writes the judged rows (hashes, no texts) in parts of 10,000 rows, one in ten of them a copy of another (half of those
 of the same prompt), then times `survivors.sql` and `exact.sql` as the judge runs them, in a DuckDB bound to the
-judge's memory limit, and checks what was found against what was planted. Beside it, in the same run, DuckDB groups the raw texts of as
-many rows by their hash, and by the hash of the text with its spaces folded, which is what hashing at ingest saves.
+judge's memory limit, and checks what was found against what was planted. Beside it, in the same run, DuckDB groups raw
+texts by their hash, and by the hash of the text with its spaces folded, which is what hashing at ingest saves.
 """
 
 import argparse

@@ -59,16 +59,21 @@ def test_every_order_of_spaces_and_newlines_counts_as_in_tiktoken() -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["word", " ", "\n", "42", "}{", "é", "—", " the", "\n\n", "   ", "日本"]), max_size=60),
+    st.lists(
+        st.sampled_from(["word", " ", "\n", "42", "}{", "é", "—", " the", "\n\n", "   ", "日本", "\t(", "\n \n", "Ⅷ"]),
+        max_size=60,
+    ),
     st.data(),
 )
 def test_a_text_counts_the_same_in_slices(words: list[str], data: st.DataObject) -> None:
     text = "".join(words) * data.draw(st.integers(1, 3))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokens, "_SLICE_BYTES", data.draw(st.integers(8, 60)))
-        parts = slices(text)
-    assert parts is None or "".join(parts) == text
-    assert sum(count_by_tiktoken(part) for part in parts or [text]) == count_by_tiktoken(text)
+        patch.setattr(tokens, "SLICE", data.draw(st.integers(1, 40)))
+        parts = list(slices(text))
+        assert "".join(parts) == text
+        assert sum(map(count_by_tiktoken, parts)) == count_by_tiktoken(text)
+        patch.setattr(tokens, "MOST_BYTES", 100)
+        assert count_tokens(text) == count_by_tiktoken(text)
 
 
 @pytest.mark.parametrize("size", [9_998, 9_999, 10_000, 10_001, 30_011])
