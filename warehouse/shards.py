@@ -5,10 +5,9 @@ the rows arrive, every writer setting is stated here, and no time or path goes i
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -61,6 +60,18 @@ HELDOUT = pa.schema(  # prompts of the validation side, to evaluate students on
 # few values, many rows
 _DICTIONARY: Any = ["teacher", "terms_id", "terms_sha256", "family", "license", "verifier"]
 
+SETTINGS: dict[str, Any] = {
+    "version": "2.6",
+    "compression": "zstd",
+    "compression_level": 3,
+    "use_dictionary": _DICTIONARY,
+    "data_page_version": "1.0",
+    "data_page_size": 1 << 20,
+    "write_statistics": True,
+    "store_schema": True,
+}
+"""Of pyarrow's writer, all that the bytes depend on."""
+
 
 @dataclass(frozen=True)
 class ShardFile:
@@ -77,12 +88,12 @@ def shard_name(split: str, index: int, total: int) -> str:
     return f"{split}-{index:05d}-of-{total:05d}.parquet"
 
 
-def write_shard(path: Path, schema: pa.Schema, rows: Iterable[Mapping[str, object]]) -> ShardFile:
-    """Write rows to `path`, durably; RunFailed when that cannot be done (a full disk), with no unfinished
-    file left.
+def write_shard_groups(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> ShardFile:
+    """Write row groups to `path`, durably; RunFailed when that cannot be done (a full disk), with no unfinished
+    file left. All but the last must have ROW_GROUP rows.
     """
     with _written(path) as file:
-        count = _write_groups(file, schema, iter(rows))
+        count = _write_groups(file, schema, groups)
     return ShardFile(path.name, count, path.stat().st_size, file_sha256(path))
 
 
@@ -110,21 +121,10 @@ def _written(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
-def _write_groups(file: BinaryIO, schema: pa.Schema, rows: Iterator[Mapping[str, object]]) -> int:
+def _write_groups(file: BinaryIO, schema: pa.Schema, groups: Iterable[pa.Table]) -> int:
     written = 0
-    with pq.ParquetWriter(
-        file,
-        schema,
-        version="2.6",
-        compression="zstd",
-        compression_level=3,
-        use_dictionary=_DICTIONARY,
-        data_page_version="1.0",
-        data_page_size=1 << 20,
-        write_statistics=True,
-        store_schema=True,
-    ) as writer:
-        while group := list(islice(rows, ROW_GROUP)):
-            writer.write_table(pa.Table.from_pylist(group, schema=schema), row_group_size=ROW_GROUP)
-            written += len(group)
+    with pq.ParquetWriter(file, schema, **SETTINGS) as writer:
+        for group in groups:
+            writer.write_table(group, row_group_size=ROW_GROUP)
+            written += group.num_rows
     return written

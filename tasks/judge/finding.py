@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.sketch import Measured, measured
+from tasks.judge.tokens import count_tokens
 from tasks.judge.words import Arrow, Hashes
 
 Signal = dict[str, str | int | float | bool | None]
@@ -52,6 +53,15 @@ class Trace:
     def repeated(self) -> float:
         """The share of its runs of 8 words that occurred in it before."""
         return self._measured.repeated
+
+    @cached_property
+    def reasoning_tokens(self) -> int:
+        return count_tokens(self.reasoning)
+
+    @cached_property
+    def tokens(self) -> int:
+        """Of reasoning and answer, each counted by itself."""
+        return self.reasoning_tokens + count_tokens(self.answer)
 
 
 def whole_text(reasoning: str, answer: str) -> str:

@@ -54,15 +54,15 @@ class JudgePolicy(BaseModel):
     are what servers with their own words pass through."""
 
     min_tokens: int = Field(4, ge=0)
-    """Fewest tokens of reasoning and answer together, estimated as UTF-8 bytes / 4. Low on purpose: it
+    """Fewest tokens of reasoning and answer together, by cl100k_base whoever the teacher is. Low on purpose: it
     catches a bare number or 'OK', which teach no reasoning; 64 is usual for long-thinking teachers. Set 0
     for labels and other one-word answers."""
 
     max_tokens: int = Field(16_384, ge=1)
-    """Most tokens, estimated likewise; OpenCodeReasoning (arXiv 2504.01943) and most open sets cut at 16k."""
+    """Most tokens, counted likewise; OpenCodeReasoning (arXiv 2504.01943) and most open sets cut at 16k."""
 
     min_reasoning_tokens: int = Field(0, ge=0)
-    """Fewest tokens of reasoning, estimated likewise. 0, as many teachers think in the answer itself; 16
+    """Fewest tokens of reasoning, counted likewise. 0, as many teachers think in the answer itself; 16
     for teachers that have a reasoning field."""
 
     max_repeated: float = Field(0.5, gt=0, le=1)

@@ -40,6 +40,7 @@ from tasks.judge.packs import Pack
 from tasks.judge.personal import check_personal
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.questions import check_question
+from tasks.judge.tokens import TOKENIZER
 from warehouse.records import content_id
 
 
@@ -88,24 +89,16 @@ def check_encoding(trace: Trace, policy: JudgePolicy) -> Finding:
 _THINK_TAG = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
 
 
-def tokens(text: str) -> int:
-    """An estimate that needs no tokenizer: a quarter of the UTF-8 bytes, rounded up."""
-    return -(-len(text.encode("utf-8", "replace")) // 4)
-
-
 def check_reasoning(trace: Trace, policy: JudgePolicy) -> Finding:
     """The reasoning is closed, and as long as the policy wants."""
-    count = tokens(trace.reasoning)
+    count, limit = trace.reasoning_tokens, policy.min_reasoning_tokens
+    signal: Signal = {"reasoning_tokens": count, "tokenizer": TOKENIZER}
     if tag := _THINK_TAG.search(trace.answer):
-        return rejected("unclosed_reasoning", f"the answer holds a stray {tag[0]}", reasoning_tokens=count)
-    if count < policy.min_reasoning_tokens:
-        limit = policy.min_reasoning_tokens
-        return rejected(
-            "no_reasoning",
-            f"about {count} tokens of reasoning, min_reasoning_tokens is {limit}",
-            reasoning_tokens=count,
-        )
-    return passed(reasoning_tokens=count)
+        return rejected("unclosed_reasoning", f"the answer holds a stray {tag[0]}", **signal)
+    if count < limit:
+        details = f"{count} tokens of reasoning ({TOKENIZER}), min_reasoning_tokens is {limit}"
+        return rejected("no_reasoning", details, **signal)
+    return passed(**signal)
 
 
 _CANNOT = r"(?:cannot|can['’]t|can not|won['’]t|will not|am unable to|am not able to|must decline to|refuse to)"
@@ -145,12 +138,13 @@ def check_refusal(trace: Trace, policy: JudgePolicy) -> Finding:
 
 def check_length(trace: Trace, policy: JudgePolicy) -> Finding:
     """Reasoning and answer together are within the policy's bounds."""
-    count = tokens(trace.text)
+    count, said = trace.tokens, f"{trace.tokens} tokens ({TOKENIZER})"
+    signal: Signal = {"tokens": count, "tokenizer": TOKENIZER}
     if count < policy.min_tokens:
-        return rejected("too_short", f"about {count} tokens, min_tokens is {policy.min_tokens}", tokens=count)
+        return rejected("too_short", f"{said}, min_tokens is {policy.min_tokens}", **signal)
     if count > policy.max_tokens:
-        return rejected("too_long", f"about {count} tokens, max_tokens is {policy.max_tokens}", tokens=count)
-    return passed(tokens=count)
+        return rejected("too_long", f"{said}, max_tokens is {policy.max_tokens}", **signal)
+    return passed(**signal)
 
 
 def check_repetition(trace: Trace, policy: JudgePolicy) -> Finding:
@@ -206,7 +200,7 @@ def rules(evaluation: Evaluation) -> tuple[Rule, ...]:
         Rule("finish", 1, ("complete",), check_finish),
         Rule("empty", 1, (), check_empty),
         Rule("encoding", 1, (), check_encoding),
-        Rule("reasoning", 1, ("min_reasoning_tokens",), check_reasoning),
+        Rule("reasoning", 2, ("min_reasoning_tokens",), check_reasoning),
         Rule("refusal", 1, (), check_refusal),
         Rule("identity", 1, (), check_identity),
         Rule("control", 1, (), check_control),
@@ -216,7 +210,7 @@ def rules(evaluation: Evaluation) -> tuple[Rule, ...]:
         Rule("script", 1, ("max_foreign_script",), check_script),
         Rule("question", 1, ("min_question_characters",), check_question),
         Rule("contamination", contamination.VERSION, eval_settings, check_eval),
-        Rule("length", 1, ("min_tokens", "max_tokens"), check_length),
+        Rule("length", 2, ("min_tokens", "max_tokens"), check_length),
         Rule("repetition", 1, ("max_repeated", "max_compression"), check_repetition),
         Rule("answer", verify.VERSION, ("answer", "llm"), check_answer),
     )

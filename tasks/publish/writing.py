@@ -37,7 +37,8 @@ from warehouse.manifest import (
 )
 from warehouse.parts import make_durable, unwritable, write_part
 from warehouse.records import SPLITS, VERSION_ROWS, DataFile
-from warehouse.shards import HELDOUT, ROWS, write_shard, write_text
+from warehouse.shard_writers import ShardWriters
+from warehouse.shards import HELDOUT, ROWS, ShardFile, write_text
 
 
 def write_version(
@@ -124,18 +125,21 @@ def _write_files(
 def _write_shards(
     folder: Path, connection: Connection, selection: Selection, shard_rows: int, digest: ContentDigest
 ) -> Iterator[ShardEntry]:
-    for split, of_split in groupby(selection.slots(shard_rows), key=lambda slot: slot.split):
-        digest.begin(split)
-        for _, slots in groupby(of_split, key=lambda slot: (slot.teacher, slot.terms_sha256)):
-            of_group = list(slots)
-            rows = _digested(selection.stream(connection, of_group[0]), digest)
-            for slot in of_group:
-                yield _write_slot(folder, slot, rows, selection)
+    """Rows are made in order by this thread, and compressed by others, several shards at once."""
+    with ShardWriters() as writers:
+        files = []
+        for split, of_split in groupby(selection.slots(shard_rows), key=lambda slot: slot.split):
+            digest.begin(split)
+            schema = HELDOUT if split == "heldout" else ROWS[selection.form]
+            for _, slots in groupby(of_split, key=lambda slot: (slot.teacher, slot.terms_sha256)):
+                of_group = list(slots)
+                rows = _digested(selection.stream(connection, of_group[0]), digest)
+                for slot in of_group:
+                    files.append((slot, writers.write(folder / slot.name, schema, islice(rows, slot.rows))))
+    yield from (_entry(slot, file.result()) for slot, file in files)
 
 
-def _write_slot(folder: Path, slot: Slot, rows: Iterator[Row], selection: Selection) -> ShardEntry:
-    schema = HELDOUT if slot.split == "heldout" else ROWS[selection.form]
-    file = write_shard(folder / slot.name, schema, islice(rows, slot.rows))
+def _entry(slot: Slot, file: ShardFile) -> ShardEntry:
     if file.rows != slot.rows:
         raise RunFailed(
             f"{slot.name} has {file.rows} rows and not {slot.rows}: nothing was published; please report this line"

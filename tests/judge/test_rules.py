@@ -74,7 +74,7 @@ def test_every_rule_leaves_its_signal_also_after_a_rejection() -> None:
     row = judged(trace(finish_reason="length", reference="14", verifier="numeric"))
     signals = json.loads(row["signals"])
     assert set(signals) == {rule.name for rule in RULES}
-    assert signals["length"] == {"tokens": 19}
+    assert signals["length"] == {"tokens": 26, "tokenizer": "cl100k_base"}
     assert signals["answer"] == {"skipped": "truncated"}
 
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -11,12 +13,41 @@ from hypothesis import strategies as st
 
 from warehouse.errors import RunFailed
 from warehouse.manifest import ContentDigest
-from warehouse.shards import HELDOUT, ROW_GROUP, ROWS, shard_name, write_shard, write_text
+from warehouse.shard_writers import ShardWriters
+from warehouse.shards import HELDOUT, ROW_GROUP, ROWS, ShardFile, shard_name, write_text
 
 
 def prompts(count: int) -> list[dict[str, object]]:
     blank = dict.fromkeys(HELDOUT.names)
     return [blank | {"prompt_id": f"{n:06d}", "prompt": [{"role": "user", "content": f"Q{n}"}]} for n in range(count)]
+
+
+def write_shard(path: Path, schema: pa.Schema, rows: Iterable[dict[str, object]], **writers: int) -> ShardFile:
+    with ShardWriters(**writers) as pool:
+        return pool.write(path, schema, rows).result()
+
+
+@pytest.mark.parametrize("waiting_bytes", [1, 2**30])
+def test_the_bytes_do_not_depend_on_threads_nor_on_what_else_is_written(tmp_path: Path, waiting_bytes: int) -> None:
+    rows = prompts(2 * ROW_GROUP + 10)
+    alone = write_shard(tmp_path / "alone.parquet", HELDOUT, rows, threads=1)
+    with ShardWriters(3, waiting_bytes) as pool:
+        files = [pool.write(tmp_path / f"{n}.parquet", HELDOUT, rows[n:]) for n in range(8)]
+        table = pool.write(tmp_path / "table.parquet", HELDOUT, pa.Table.from_pylist(rows, schema=HELDOUT))
+    assert {table.result().sha256, files[0].result().sha256} == {alone.sha256}
+    assert [file.result().rows for file in files] == [len(rows) - n for n in range(8)]
+
+
+def test_a_writer_that_fails_says_so_and_does_not_stop_the_rows(tmp_path: Path) -> None:
+    with ShardWriters(1, waiting_bytes=1) as pool:
+        failed = pool.write(tmp_path / "nowhere" / "a.parquet", HELDOUT, prompts(5 * ROW_GROUP))
+        behind = pool.write(tmp_path / "nowhere" / "c.parquet", HELDOUT, prompts(10))
+        whole = pool.write(tmp_path / "b.parquet", HELDOUT, prompts(5 * ROW_GROUP))
+    with pytest.raises(RunFailed, match="cannot write .*nowhere"):
+        failed.result()
+    with pytest.raises(RunFailed, match="nowhere"):
+        behind.result()
+    assert whole.result().rows == 5 * ROW_GROUP
 
 
 def test_the_bytes_do_not_depend_on_how_rows_arrive(tmp_path: Path) -> None:

@@ -137,8 +137,8 @@ def printed(root: DataRoot, sql: str) -> str:
 def test_a_rejected_trace_is_printed_with_its_rule_its_terms_and_its_cost(judged_root: DataRoot) -> None:
     text = printed(judged_root, "select min(trace_id) as trace_id from rejected where reason = 'wrong_answer'"
                    " and teacher = 'north'")  # fmt: skip
-    for words in ("rejected  wrong_answer", "wrong_answer: this decided", f"answer {verify.VERSION}", "$0.0001", "Apache-2.0",
-                  "reviewed by A. Reviewer", "in no version", "not compared with other traces"):  # fmt: skip
+    for words in ("rejected  wrong_answer", "wrong_answer: this decided", f"answer {verify.VERSION}", "$0.0001",
+                  "Apache-2.0", "reviewed by A. Reviewer", "in no version", "not compared with other traces"):  # fmt: skip
         assert words in text
 
 

@@ -16,7 +16,8 @@ from tasks.publish.versions import record_version
 from warehouse.layout import DataRoot
 from warehouse.manifest import CARD, FORMAT, MANIFEST, Counts, Manifest, ShardEntry, to_json
 from warehouse.records import content_id
-from warehouse.shards import HELDOUT, ROWS, shard_name, write_shard, write_text
+from warehouse.shard_writers import ShardWriters
+from warehouse.shards import HELDOUT, ROWS, shard_name, write_text
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 Problem = Mapping[str, str]
@@ -104,7 +105,8 @@ def _heldout(problem: Problem) -> Row:
 
 
 def _shard(path: Path, split: str, schema: pa.Schema, rows: Sequence[Row]) -> ShardEntry:
-    file = write_shard(path, schema, rows)
+    with ShardWriters(1) as writers:
+        file = writers.write(path, schema, rows).result()
     return ShardEntry(file.name, split, file.rows, file.bytes, file.sha256, "simulated", "simulated", "0" * 64)
 
 
