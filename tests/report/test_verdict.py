@@ -138,7 +138,8 @@ def test_a_rejected_trace_is_printed_with_its_rule_its_terms_and_its_cost(judged
     text = printed(judged_root, "select min(trace_id) as trace_id from rejected where reason = 'wrong_answer'"
                    " and teacher = 'north'")  # fmt: skip
     for words in ("rejected  wrong_answer", "wrong_answer: this decided", f"answer {verify.VERSION}", "$0.0001",
-                  "Apache-2.0", "reviewed by A. Reviewer", "in no version", "not compared with other traces"):  # fmt: skip
+                  "Apache-2.0", "reviewed by A. Reviewer", "in no version",
+                  "not compared with other traces"):  # fmt: skip
         assert words in text
 
 
