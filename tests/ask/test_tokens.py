@@ -44,3 +44,7 @@ def test_an_estimate_counts_each_message_and_its_frame() -> None:
 def test_the_bound_is_never_below_the_estimate(contents: list[str]) -> None:
     messages = [{"role": "user", "content": content} for content in contents]
     assert bound_prompt_tokens(messages) >= estimate_prompt_tokens(messages)
+
+
+def test_a_million_blanks_are_counted() -> None:
+    assert 0 < count_tokens(" " * 1_000_000) < 1_000_000
