@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tasks.judge.screens import accuracy
+from tasks.judge.screens import accuracy, style
 from tasks.judge.screens.accuracy import Count, clopper_pearson, p_value
 from tasks.judge.screens.accuracy_course import AccuracyCourse
 from tasks.judge.screens.look import Look, Seen
@@ -192,3 +192,20 @@ def test_a_teacher_that_stays_as_it_is_is_seldom_paused(baseline: object) -> Non
             for look in run(course(300, settings=settings), *map(int, draws.binomial(60, 0.9, 5)))
         )
     assert fired <= 19
+
+
+@pytest.mark.parametrize(("longer", "verdict"), [(0, "fired"), (60, "unknown")])
+def test_a_fall_on_other_questions_says_nothing_of_the_teacher(longer: int, verdict: str) -> None:
+    """What is true of a source that goes from easy to hard."""
+    rng = np.random.default_rng(11)
+    course = AccuracyCourse("t", AccuracyScreen(window=200), planned=400)
+    looks = []
+    for number in range(400):
+        is_late = number >= 200
+        question = "What is it? " + "x" * (40 + int(rng.integers(40)) + is_late * longer)
+        right = bool(rng.random() < (0.6 if is_late else 0.95))
+        looks.append(course.add(Seen(AT, f"p{number}", "", right, style.of_question(question))))
+    said = [look for look in looks if look is not None]
+    assert [look.verdict for look in said] == ["baseline", verdict]
+    assert (course.firing is not None) == (verdict == "fired")
+    assert verdict == "fired" or "the questions differ too (question_characters" in said[-1].power

@@ -10,11 +10,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tasks.judge.screens import accuracy
+import numpy as np
+
+from tasks.judge.screens import accuracy, style
 from tasks.judge.screens.accuracy import Count, Counts
 from tasks.judge.screens.look import Look, Seen, Verdict
 from tasks.judge.screens.policy import AccuracyScreen
 from tasks.judge.screens.spending import Risk
+from tasks.judge.screens.style_course import KEPT_WINDOWS, Row
 
 
 @dataclass
@@ -41,6 +44,7 @@ class AccuracyCourse:
         tested = max(0, self.planned // self.size - self.untested) * self.size
         self._risk = Risk(self.settings.spending, self.settings.alpha, tested)
         self._window, self._counts, self._times = 1, dict[str, Count](), list[datetime]()
+        self._asked, self._reference_asked = list[Row](), list[Row]()
         self._prompts = set[str]()
         self.firing: Look | None = None
 
@@ -63,6 +67,8 @@ class AccuracyCourse:
         if seen.right is None or not self.wants(seen.family) or seen.prompt_id in self._prompts:
             return None
         self._prompts.add(seen.prompt_id)
+        if seen.style:
+            self._asked.append((seen.family, np.array(seen.style, np.float64)))
         return self.add_all({seen.family: Count(int(seen.right), 1)}, seen.at)
 
     def add_all(self, counts: Counts, at: datetime) -> Look | None:
@@ -82,21 +88,23 @@ class AccuracyCourse:
         return self._record("too_few", said, None, 0.0, "too few canaries to say")
 
     def _look(self) -> Look | None:
-        known, window, counts = self.known.get(self._window), self._window, self._counts
+        known, window, counts, asked = self.known.get(self._window), self._window, self._counts, self._asked
         look, n = known or self._test(), accuracy.total(counts).n
-        self._window, self._counts, self._times = window + 1, {}, []
+        self._window, self._counts, self._times, self._asked = window + 1, {}, [], []
         self._prompts.clear()
         if known:  # its answers were counted then, and only numbered now
             counts = {family: Count(*each) for family, each in known.counts.items()}
         if look.verdict == "fired" and window in self.acknowledged:
-            self._stated, self._reference = None, dict(counts)
+            self._stated, self._reference, self._reference_asked = None, dict(counts), asked
             self._risk.renew(n)
             return None if known else look
         if look.verdict == "fired":
             self.firing = look
         elif look.verdict == "passed":
             self._risk.use(n, look.level)
-        self._reference = accuracy.joined(self._reference, {} if look.verdict == "fired" else counts)
+        if look.verdict in ("passed", "baseline"):
+            self._reference = accuracy.joined(self._reference, counts)
+            self._reference_asked = (self._reference_asked + asked)[: KEPT_WINDOWS * self.size]
         return None if known else look
 
     def _test(self) -> Look:
@@ -110,7 +118,14 @@ class AccuracyCourse:
         base = _rate(self._reference) if self._stated is None else f"{self._stated:.3f} as stated"
         power = self._power(n, reference if self._stated is None else self._stated, mark)
         said = f"{_rate(counts)} right, baseline {base}"
+        if p <= mark and (why := self._other_questions()):
+            return self._record("unknown", said, p, mark, f"{why}: name the prompts' families, or shuffle the source")
         return self._record("fired" if p <= mark else "passed", said, p, mark, power)
+
+    def _other_questions(self) -> str:
+        """Why fewer right answers may be due to harder questions; "" where nothing says so, or the rate is stated."""
+        now, then = style.balanced(self._asked, self._reference_asked)
+        return style.other_questions(now, then) if self._stated is None and now else ""
 
     def _power(self, n: int, reference: Count | float, mark: float) -> str:
         """Families are not told apart here, which makes it an approximation where there are several."""

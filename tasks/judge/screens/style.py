@@ -94,6 +94,11 @@ def question_features(question: str) -> tuple[float, ...]:
     )
 
 
+def of_question(question: str) -> tuple[float, ...]:
+    """ALL_FEATURES' numbers where only the question is looked at."""
+    return (0.0,) * len(FEATURES) + question_features(question)
+
+
 def _tokens(text: str) -> int:
     """An estimate: a quarter of the UTF-8 bytes, rounded up."""
     return -(-len(text.encode("utf-8", "replace")) // 4)
@@ -128,6 +133,16 @@ def compare(window: Sequence[Values], reference: Sequence[Values], names: Sequen
     p = min(1.0, len(names) * smirnov.p_value(distances[most], len(now), len(then)))
     medians = (float(np.median(then[:, most])), float(np.median(now[:, most])))
     return Shift(names[most], distances[most], p, medians, len(now), len(then))
+
+
+OTHER_QUESTIONS = 0.01
+"""Where the questions themselves differ at this level, other answers say nothing of the teacher."""
+
+
+def other_questions(window: Sequence[Values], reference: Sequence[Values]) -> str:
+    """How the questions of two sets of rows differ; "" where they do not."""
+    asked = compare(window, reference, QUESTION_FEATURES)
+    return f"the questions differ too ({asked.feature}, p {asked.p:.2g})" if asked.p <= OTHER_QUESTIONS else ""
 
 
 def balanced(

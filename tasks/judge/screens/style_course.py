@@ -19,8 +19,6 @@ KEPT_WINDOWS = 5
 """In the reference; more would sharpen the test little, as the window's own error stays, and cost memory."""
 FEWEST_MATCHED = 50
 """Traces of a window whose families the reference has, below which nothing is said."""
-OTHER_QUESTIONS = 0.01
-"""Where the questions themselves differ at this level, another style of the answers says nothing of the teacher."""
 POWER = 0.9
 
 Row = tuple[str, Values]
@@ -96,13 +94,11 @@ class StyleCourse:
         if mark <= 0:
             return self._record("unknown", len(then), f"{len(now):,} traces", None, 0.0, "the run's risk is used up")
         shift = style.compare(now, then)
-        asked = style.compare(now, then, style.QUESTION_FEATURES)
         before, after = shift.medians
         said = (
             f"{shift.feature} differs most: distance {shift.distance:.3f}, median {before:.4g} before, {after:.4g} now"
         )
-        if shift.p <= mark and asked.p <= OTHER_QUESTIONS:
-            why = f"the questions differ too ({asked.feature}, p {asked.p:.2g})"
+        if shift.p <= mark and (why := style.other_questions(now, then)):
             return self._record("unknown", len(then), said, shift.p, mark, why)
         verdict: Verdict = "fired" if shift.p <= mark else "passed"
         return self._record(verdict, len(then), said, shift.p, mark, _power(mark, len(now), len(then)))

@@ -89,7 +89,8 @@ class Watch:
         if row["verifier"] == "none" or not course.wants(family):
             return None
         right = True if course.is_known else is_right(row)
-        return course.add(Seen(row["received_at"], row["prompt_id"], family, right, ()))
+        asked = style.of_question(row["question"] or "")
+        return course.add(Seen(row["received_at"], row["prompt_id"], family, right, asked))
 
     def _add_style(self, teacher: str, settings: StyleScreen, row: Mapping[str, Any]) -> Look | None:
         course = self._style.get(teacher)
