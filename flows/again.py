@@ -23,7 +23,7 @@ async def judge_again(recipe: Recipe) -> Judged:
     async with open_line(recipe, "judge") as line:
         wanted = plan(line, admit(line, "ask"), next(rounds(line)))
         judged = judge(line, wanted, await screen(line))
-        await leave_funnel(line, version=None, report=None)
+        await leave_funnel(line, version=None)
         return judged
 
 

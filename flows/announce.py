@@ -1,21 +1,19 @@
 """Telling Prefect's users what a run came to: artifacts on the run, and the event that may start a training."""
 
-from pathlib import Path
-
 from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact
 from prefect.events import emit_event
 
 from flows.line import Line
 from tasks.publish.publication import Published
 from tasks.report.markdown import funnel_markdown
-from tasks.report.report import current_funnel, report_path, write_report
+from tasks.report.report import current_funnel
 from warehouse.catalog import connect
 
 PUBLISHED = "stillhouse.version.published"
 
 
 async def announce(line: Line, published: Published, trained_here: bool) -> None:
-    """Leave the version and the funnel as artifacts, write its report, and emit `stillhouse.version.published`.
+    """Leave the version and the funnel as artifacts, and emit `stillhouse.version.published`.
 
     The event is emitted for a new version, and again for one that should have been trained and was not: whoever was
     killed between the two, the next run says it again, and training is idempotent.
@@ -27,21 +25,15 @@ async def announce(line: Line, published: Published, trained_here: bool) -> None
         description=f"{published.rows:,} rows",
     )
     _emit(line, published, trained_here)
-    await leave_funnel(line, published.version, _report(line, published.version))
+    await leave_funnel(line, published.version)
 
 
-def _report(line: Line, version: str) -> Path:
-    """The version's page, written once."""
-    path = report_path(line.root, line.recipe.dataset, version).absolute()
-    return path if path.exists() else write_report(line.root, version, path)
-
-
-async def leave_funnel(line: Line, version: str | None, report: Path | None) -> None:
+async def leave_funnel(line: Line, version: str | None) -> None:
     """The funnel by reason and teacher, as an artifact."""
     name = version or line.recipe.dataset
     flows = current_funnel(line.root, line.recipe.dataset, version)
     description = "from wanted to published, with reasons"
-    await acreate_markdown_artifact(funnel_markdown(name, flows, report), key="funnel", description=description)
+    await acreate_markdown_artifact(funnel_markdown(name, flows), key="funnel", description=description)
 
 
 def _emit(line: Line, published: Published, trained_here: bool) -> None:

@@ -1,7 +1,6 @@
 """The funnel as Markdown, for a place that shows tables and no pages (pure)."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from tasks.report.facts import Flow
 from tasks.report.funnel import Row, funnel
@@ -9,14 +8,13 @@ from tasks.report.funnel import Row, funnel
 _INDENT = {0: "**{}**", 1: "{}", 2: "&nbsp;&nbsp;{}"}
 
 
-def funnel_markdown(name: str, flows: Sequence[Flow], report: Path | None) -> str:
-    """Wanted to published, with every reason, by teacher; and the report's path, or the command that writes it."""
+def funnel_markdown(name: str, flows: Sequence[Flow]) -> str:
+    """Wanted to published, with every reason, by teacher; and the command that writes the whole report."""
     teachers = [flow.teacher for flow in flows] if len(flows) > 1 else []
     head = ["samples", "all", *(_cell(teacher) for teacher in teachers)]
     lines = [f"### {name}", "", _line(head), "|---|" + "---:|" * (len(head) - 1)]
     lines += [_line(_cells(row, bool(teachers))) for row in funnel(flows)]
-    said = f"Report: [{report}]({report.as_uri()})" if report else f"`still report {name}` writes the whole report."
-    return "\n".join([*lines, "", said])
+    return "\n".join([*lines, "", f"`still report {name}` writes the whole report."])
 
 
 def _cells(row: Row, by_teacher: bool) -> list[str]:

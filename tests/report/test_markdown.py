@@ -1,7 +1,5 @@
 """The funnel as an artifact shows it."""
 
-from pathlib import Path
-
 import pytest
 from report.judged_root import DATASET, VERSION
 
@@ -16,7 +14,7 @@ def flow(teacher: str) -> Flow:
 
 
 def test_each_teacher_has_a_column_and_each_reason_a_line() -> None:
-    text = funnel_markdown("sums@1", [flow("a|b"), flow("c")], Path("/data/reports/my sums.html"))
+    text = funnel_markdown("sums@1", [flow("a|b"), flow("c")])
     lines = text.splitlines()
     assert lines[2] == "| samples | all | a\\|b | c |"
     assert "| &nbsp;&nbsp;wrong_answer | 2 | 1 | 1 |" in lines
@@ -24,13 +22,8 @@ def test_each_teacher_has_a_column_and_each_reason_a_line() -> None:
     assert len({line.replace("\\|", "").count("|") for line in lines if line.startswith("|")}) == 1
 
 
-def test_the_link_is_an_address_even_of_a_path_with_spaces() -> None:
-    text = funnel_markdown("sums@1", [flow("a")], Path("/data/reports/my sums.html"))
-    assert "(file:///data/reports/my%20sums.html)" in text
-
-
-def test_without_a_report_the_command_is_named_and_nothing_is_linked() -> None:
-    text = funnel_markdown("sums", [flow("a")], None)
+def test_the_command_that_writes_the_report_is_named_and_nothing_is_linked() -> None:
+    text = funnel_markdown("sums", [flow("a")])
     assert "`still report sums`" in text and "](" not in text
 
 
