@@ -34,7 +34,7 @@ class Measure:
     """Rule and setting."""
 
 
-_TOKENS = "tokens, as UTF-8 bytes / 4"
+_TOKENS = "tokens (cl100k_base)"
 _MEASURES = {
     "reasoning_tokens": Measure("Length of the reasoning", _TOKENS, (("reasoning", "min_reasoning_tokens"),)),
     "answer_tokens": Measure("Length of the answer", _TOKENS),
