@@ -8,8 +8,8 @@ def cautions(facts: Facts) -> tuple[str, ...]:
     said = (_simulated(facts), _checked(facts), _evaluation(facts), _drift(facts))
     return (
         *(line for line in said if line),
-        "Tokens are those of the tokenizer that the rule length names, for every teacher alike; the teachers' own counts "
-        "are in the view traces.",
+        "Tokens are those of the tokenizer that the rule length names, whoever the teacher is; the teachers' own "
+        "counts are in the view traces.",
         "Examples are drawn by hash, not picked: two of each reason, and beside each a kept trace of its prompt, else "
         "of its family.",
     )
