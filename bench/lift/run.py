@@ -1,6 +1,6 @@
 """Does judging help the student? The same student on raw, deduplicated and judged traces of a bad teacher.
 
-    nice -n 19 python bench/lift/run.py --seeds 5 --steps 1000 --work .lift
+    nice -n 19 python bench/lift/run.py --seeds 5 --steps 500
 
 A simulated teacher of which 30 % of the answers are wrong, 10 % loop and about 10 % are copies is asked each prompt
 four times by the real line and judged by the real judge, under several policies; a perfect one, and one whose reasoning
@@ -33,16 +33,17 @@ from teachers import gather, problems, read  # noqa: E402
 PROMPTS, HELD_OUT = 2500, 600
 
 
-def read_results(path: Path) -> list[dict[str, Any]]:
-    """The trainings that are finished."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+def read_results(path: Path, steps: int, held_out: int) -> list[dict[str, Any]]:
+    """The trainings of so many steps that are finished and were asked so many prompts."""
+    done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [one for one in done if one["steps"] == steps and len(one["marks"]) == held_out]
 
 
 def train_arms(arms: Sequence[str], seeds: int, steps: int, held_out: Sequence[Any], work: Path, results: Path) -> None:
     """Train what is not finished, one seed of all arms after the other, and add a line for each."""
     from student import prepared, student_of, teach, tokenizer_of  # imports torch
 
-    known = {(done["seed"], done["arm"]) for done in read_results(results) if done["steps"] == steps}
+    known = {(done["seed"], done["arm"]) for done in read_results(results, steps, len(held_out))}
     wanted = [key for key in product(range(seeds), arms) if key not in known]
     tokenizer = tokenizer_of(read(work, "perfect")) if wanted else None
     rows, prompts = {}, {}
@@ -69,22 +70,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--arms", nargs="*", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=1000, help="optimiser steps of 16 rows, in every arm")
+    parser.add_argument("--steps", type=int, default=500, help="optimiser steps of 16 rows, in every arm")
     parser.add_argument("--prompts", type=int, default=PROMPTS, help="prompts that teachers are asked, four times each")
     parser.add_argument("--held-out", type=int, default=HELD_OUT, help="prompts that students are asked")
     parser.add_argument("--work", type=Path, default=Path(".lift"), help="traces and checkpoints")
     parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
     parser.add_argument("--table", action="store_true", help="print what is finished")
     options = parser.parse_args()
-    options.work.mkdir(parents=True, exist_ok=True)
+    work = options.work.absolute() / f"{options.prompts}-prompts"
+    work.mkdir(parents=True, exist_ok=True)
     asked, held_out = problems(options.prompts, options.held_out)
     teachers = list(dict.fromkeys(["perfect", *(ARMS[arm].teacher for arm in options.arms)]))
     if not options.table:
-        gather(options.work.absolute(), asked, teachers)
-        train_arms(options.arms, options.seeds, options.steps, held_out, options.work, options.results)
-    records = [record for record in read_results(options.results) if record["steps"] == options.steps]
+        gather(work, asked, teachers)
+        train_arms(options.arms, options.seeds, options.steps, held_out, work, options.results)
+    records = read_results(options.results, options.steps, len(held_out))
     print(table.results(records), table.runs(records), sep="\n\n")
-    known = {name: read(options.work, name) for name in teachers if (options.work / f"{name}.jsonl").exists()}
+    known = {name: read(work, name) for name in teachers if (work / f"{name}.jsonl").exists()}
     if known:
         print(f"\n{table.found(known)}")
 
