@@ -10,12 +10,13 @@ import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import yaml
 
 from flows.demo_problems import FAMILIES
+from tasks.judge.policy import RuleName
 
 SEED = 20261122
 SAMPLES = 4
@@ -36,13 +37,10 @@ TEACHERS: Mapping[str, Mapping[str, float]] = {
 STYLES = 216
 """All wordings that the simulated teacher has, so that two samples are seldom alike unless they are planted so."""
 
-_ROWWISE = (
-    "finish", "empty", "encoding", "reasoning", "refusal", "identity", "control", "injection", "script", "question",
-    "contamination", "length", "repetition",
-)  # fmt: skip
+_ROWWISE = [rule for rule in get_args(RuleName) if rule != "duplicate"]
 POLICIES: Mapping[str, Mapping[str, object]] = {
     "judged": {},
-    "deduplicated": {"answer": "annotate", "annotate": list(_ROWWISE)},
+    "deduplicated": {"answer": "annotate", "annotate": _ROWWISE},
     "sft": {"preset": "sft"},
 }
 _ROWS = """
