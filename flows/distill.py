@@ -8,9 +8,10 @@ from prefect import flow
 from flows.announce import announce
 from flows.asking import ask_all_batches, take_up
 from flows.line import open_line
+from flows.opinions import ask_llm_judge
 from flows.recipe import Recipe
 from flows.rounds import rounds, shortfall
-from flows.stations import admit, judge, plan, publish
+from flows.stations import admit_to_ask, judge, plan, publish
 from flows.summary import Summary, summarise
 from flows.train import train
 from tasks.ask.adopt import adopt_journals
@@ -29,14 +30,15 @@ async def distill(recipe: Recipe, train_student: bool = False) -> Summary:
         for candidates in rounds(line):  # one round; with a target, further ones until enough is kept
             # Ask: only teachers whose terms allow it, every sample once; what a dead run received is taken up first.
             with line.sole_asker():
-                admissions = admit(line, "ask")
+                admissions = admit_to_ask(line)
                 adopt_journals(line.root, line.now())
                 await take_up(line, admissions)
                 wanted = plan(line, admissions, candidates)
                 await ask_all_batches(line, wanted, admissions)
 
-            # Judge: every answer gets a verdict, and every rejection its reason.
+            # Judge: every answer gets a verdict, every rejection its reason; what no rule decides, an LLM judge may.
             judged = judge(line, wanted)
+            judged = await ask_llm_judge(line, wanted, judged)
 
         # Publish: what is kept becomes immutable shards, the manifest last; nothing new, no new version.
         published = publish(line, wanted, judged)

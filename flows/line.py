@@ -36,6 +36,8 @@ class Line:
     folder: Path
     """Where a relative prompt source starts; a recipe read from a file has an absolute one."""
     cluster: ExitStack
+    judges: tuple[Teacher, ...] = ()
+    """The recipe's LLM judge, if it has one."""
 
     @property
     def root(self) -> DataRoot:
@@ -73,13 +75,14 @@ async def open_line(recipe: Recipe, flow: str) -> AsyncIterator[Line]:
     here = Settings.from_environment()
     known = load_teachers(here.teacher_folders)
     teachers = tuple(find_teacher(known, name) for name in recipe.shares)
+    judges = (find_teacher(known, recipe.judge.llm.teacher),) if recipe.judge.llm else ()
     root = here.root.create()
     with (
         hold(root, f"dataset-{recipe.dataset}", f"{flow} of {recipe.dataset}", datetime.now(UTC)),
         recorded(root, recipe, flow, simulated=any(teacher.simulated for teacher in teachers)) as (run_id, progress),
         ExitStack() as cluster,
     ):
-        yield Line(here, recipe, run_id, teachers, progress, Path.cwd(), cluster)
+        yield Line(here, recipe, run_id, teachers, progress, Path.cwd(), cluster, judges)
 
 
 @contextmanager

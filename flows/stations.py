@@ -13,7 +13,7 @@ from tasks.publish.publication import Published
 from tasks.publish.publish import count_publishable, publish_version
 from tasks.publish.template import choose_form
 from tasks.right.gate import Admission, admit_teachers
-from tasks.right.terms import Purpose
+from tasks.right.terms import Purpose, Teacher
 from tasks.train.student import chat_template, student_facts
 from warehouse.catalog import connect
 from warehouse.layout import DataRoot
@@ -21,9 +21,20 @@ from warehouse.layout import DataRoot
 
 def admit(line: Line, purpose: Purpose) -> tuple[Admission, ...]:
     """The gate's answer for every teacher of the recipe; raises Denied with the term and the remedy."""
+    return _admit(line, line.teachers, purpose)
+
+
+def admit_to_ask(line: Line) -> tuple[Admission, ...]:
+    """`admit` before the first call; the recipe's LLM judge must pass as well, for what is kept is kept on its word."""
+    if line.judges:
+        _admit(line, line.judges, "ask")
+    return _admit(line, line.teachers, "ask")
+
+
+def _admit(line: Line, teachers: Sequence[Teacher], purpose: Purpose) -> tuple[Admission, ...]:
     recipe = line.recipe
     facts = student_facts(recipe.student) if recipe.student else None
-    return admit_teachers(line.root, line.teachers, recipe.prompts.license, purpose, facts, line.run_id, line.now())
+    return admit_teachers(line.root, teachers, recipe.prompts.license, purpose, facts, line.run_id, line.now())
 
 
 def plan(line: Line, admissions: Sequence[Admission], candidates: int | None = None) -> AskPlan:

@@ -20,7 +20,7 @@ from warehouse.records import SCHEMAS, DataFile
 ROW_GROUP_ROWS = 8192
 """Rows of a row group: at 20 KB a trace about 160 MB, the most that `write_part` holds in memory."""
 
-ONE_TEACHER_KINDS = frozenset({"ledger", "traces", "readings"})
+ONE_TEACHER_KINDS = frozenset({"ledger", "traces", "readings", "findings"})
 """Kinds whose files must say their one (teacher, terms_sha256), so that a recall drops whole files."""
 
 _ZSTD_LEVEL = 3

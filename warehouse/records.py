@@ -166,6 +166,35 @@ TRACES = _schema(
     ]
 )
 
+FINDINGS = _schema(  # what the row-wise rules found in a trace, and what the rules that compare traces need of it
+    [
+        ("row_rules", pa.string()),  # hash of the row-wise rules' names, versions and thresholds
+        ("trace_id", pa.string()),
+        ("request_key", pa.string()),
+        ("prompt_id", pa.string()),
+        ("text_hash", pa.string()),
+        ("teacher", pa.string()),
+        ("terms_sha256", pa.string()),
+        ("given", pa.string()),  # stands for what the rules saw beside the texts of trace and prompt
+        ("outcome", pa.string()),  # VerdictOutcome, as far as a trace's own rules go
+        ("reason", pa.string()),
+        ("rule", pa.string()),
+        ("rule_version", pa.int32()),
+        ("details", pa.string()),
+        ("signals", pa.string()),
+        ("is_right", pa.bool_()),  # the verifier accepted it
+        ("is_tried", pa.bool_()),  # it was checked, or gave no answer that could be
+        ("verifier", pa.string()),
+        ("ballot", pa.string()),  # what it votes for where its prompt has no reference; null: nothing
+        ("is_complete", pa.bool_()),  # the rule `finish` passed
+        ("words", pa.int32()),
+        ("numbers", pa.string()),  # hash of the multiset of its numbers
+        ("digest", pa.binary()),  # 125 MinHash values of 4 bytes; null unless it may be kept
+        ("bands", pa.list_(pa.uint64())),  # 25 keys; null unless it may be kept
+        ("grams", pa.list_(pa.uint64())),  # sampled runs of 20 words; null unless it may be kept
+    ]
+)
+
 VERDICTS = _schema(
     [
         ("trace_id", pa.string()),
@@ -231,6 +260,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "ledger": ATTEMPTS,
     "traces": TRACES,
     "readings": READINGS,
+    "findings": FINDINGS,
     "verdicts": VERDICTS,
     "duplicates": DUPLICATES,
     "splits": SPLITS,

@@ -44,10 +44,12 @@ CURRENT_VIEWS = ("reading", "attempt", "trace")
 _TYPES = {
     pa.string(): "varchar",
     pa.large_string(): "varchar",
+    pa.binary(): "blob",
     pa.large_binary(): "blob",
     pa.bool_(): "boolean",
     pa.int32(): "integer",
     pa.int64(): "bigint",
+    pa.uint64(): "ubigint",
     pa.float64(): "double",
     pa.timestamp("us", tz="UTC"): "timestamptz",
 }

@@ -16,12 +16,13 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
 import numpy as np  # noqa: E402
+import pyarrow as pa  # noqa: E402
 
 from tasks.judge.contamination import Evaluation, check_contamination  # noqa: E402
 from tasks.judge.finding import Trace  # noqa: E402
 from tasks.judge.packs import read_packs  # noqa: E402
 from tasks.judge.policy import JudgePolicy  # noqa: E402
-from tasks.judge.words import distinct, ngrams, words  # noqa: E402
+from tasks.judge.words import Index, runs, split, words  # noqa: E402
 
 
 def main() -> None:
@@ -42,8 +43,8 @@ def main() -> None:
     spent = time.process_time() - began
     print(f"{len(rows):,} rows, {len(items):,} evaluation questions, {1e6 * spent / len(rows):.0f} us a row\n")
     for size in (8, 13):
-        known = distinct(np.concatenate([ngrams(words(text), size) for text in items.values()]))
-        any_run = sum(bool(np.isin(ngrams(words(row["question"]), size), known).any()) for row in rows)
+        known = Index(np.unique(runs(split(pa.array(items.values(), pa.large_string())), size).hashes))
+        any_run = sum(len(known.met(words(row["question"]), size)) > 0 for row in rows)
         print(f"any run of {size} words: {any_run}")
     print(dict(Counter(finding.reason for _, finding in found if finding.reason)))
     for trace, finding in found:

@@ -15,6 +15,7 @@ from infra.simulated_teacher.book import look_up
 from infra.simulated_teacher.clock import Clock
 from infra.simulated_teacher.draws import draw, spread
 from infra.simulated_teacher.faults import Reply, attempt_fault, compose
+from infra.simulated_teacher.grader import grade
 from infra.simulated_teacher.headers import limit_headers
 from infra.simulated_teacher.limits import Limits, Refusal, charge
 from infra.simulated_teacher.meters import Meter
@@ -179,7 +180,7 @@ class Chat:
                 self.referee.broke(fault, self._number, seen, now)
             self.referee.end(self._number, now)
             return Reset() if fault == "resets_before" else server_error(switches, request_id)
-        solution = look_up(self._book, question.text) or solve(question.text)
+        solution = look_up(self._book, question.text) or grade(question.text) or solve(question.text)
         reply = compose(switches, seed, question, solution, seen.admitted)
         self._remember(seen, solution, reply)
         tokens = _usage(question, reply)

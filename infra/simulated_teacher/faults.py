@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from infra.simulated_teacher import slips
 from infra.simulated_teacher.draws import draw, spread
 from infra.simulated_teacher.question import Question
 from infra.simulated_teacher.steps import Solution
@@ -28,7 +29,7 @@ TEXT_FAULTS = (
     "spoiled_reasoning",
     "truncated",
 )
-SLIPS = ("identity_leaks", "control_tokens", "injections", "foreign_scripts")
+SLIPS = ("identity_leaks", "control_tokens", "injections", "secrets", "personal", "foreign_scripts")
 EXTRA_FAULTS = ("canaries", "missing_usage", "model_swaps", *SLIPS)
 ATTEMPT_FAULTS = ("resets_before", "server_errors", "stalls", "malformed", "resets_after")
 NEED_A_SOLUTION = frozenset({"wrong_answers", "wrong_reasoning", "spoiled_reasoning", "repeats"})
@@ -172,6 +173,9 @@ def _slip(reply: Reply, slip: str, chance: float) -> Reply:
         return replace(reply, reasoning=" ".join((*[said] * often, reply.reasoning)).rstrip())
     if slip == "control_tokens":
         return replace(reply, content=reply.content + _TOKENS[int(chance * len(_TOKENS))])
+    if slip in ("secrets", "personal"):
+        said = slips.secret(chance) if slip == "secrets" else slips.personal(chance)
+        return replace(reply, content=f"{reply.content}\n{said}".lstrip())
     words = _IDENTITIES if slip == "identity_leaks" else _ORDERS
     return replace(reply, content=f"{reply.content}\n{words[int(chance * len(words))]}".lstrip())
 

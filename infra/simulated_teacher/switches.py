@@ -114,6 +114,8 @@ class Switches:
     identity_leaks: float = _share("says whose model it is")
     control_tokens: float = _share("ends with a token of a chat template")
     injections: float = _share("gives an order to whoever reads it")
+    secrets: float = _share("lets a made-up key, token or password slip")
+    personal: float = _share("lets a made-up address, telephone, account or card number slip")
     foreign_scripts: float = _share("thinks aloud in another script, for a tenth of its reasoning")
     exact_repeats: float = _share("the same text for every sample of the prompt that draws this")
     near_duplicates: float = _share("that same text with one word more")

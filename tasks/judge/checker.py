@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tasks.gym import reasoning_gym
+from tasks.judge import quick_math
 
 MEMORY_BYTES = 4 * 2**30
 _JUNK = ("wrong", "-987654321", "I do not know")
@@ -37,16 +38,20 @@ def undecided(code: str, details: str) -> Reply:
     return {"score": None, "code": code, "details": details}
 
 
+@functools.lru_cache(maxsize=8192)
+def parsed(latex: str) -> list[Any]:
+    """What math-verify reads in a text, once a text: a prompt's reference is compared with all its samples."""
+    import math_verify
+
+    quick_math.install()
+    found: list[Any] = math_verify.parse(latex, fallback_mode="no_fallback", parsing_timeout=None, raise_on_error=True)
+    return found
+
+
 def check_math(request: Mapping[str, Any]) -> Reply:
     """Compare two LaTeX answers with math-verify; the gold answer goes first, as its comparison is not
     symmetric."""
     import math_verify
-
-    def parsed(latex: str) -> list[Any]:
-        found: list[Any] = math_verify.parse(
-            latex, fallback_mode="no_fallback", parsing_timeout=None, raise_on_error=True
-        )
-        return found
 
     gold = parsed(request["reference"])
     if not gold:

@@ -4,7 +4,9 @@ for it (pure)."""
 import os
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.judge.contamination import Evaluation
@@ -24,9 +26,26 @@ def judge_chunk(inputs: Path, judged: Path, policy: JudgePolicy, evaluation: Eva
 
 def judge_sent(rows: bytes, policy: JudgePolicy, evaluation: Evaluation = NOTHING) -> bytes:
     """The same from and to the bytes of such files, for a node that does not see the data root."""
-    judged = BytesIO()
-    pq.write_table(judge_rows(pq.read_table(BytesIO(rows)), policy, evaluation), judged, compression="zstd")
-    return judged.getvalue()
+    return as_bytes(judge_rows(pq.read_table(BytesIO(rows)), policy, evaluation))
+
+
+_RANDOM = ("digest", "bands")
+_REPEATING: dict[str, Any] = {
+    "use_dictionary": ["prompt_id", "teacher", "terms_sha256", "outcome", "finish_reason", "verifier", "reason", "rule"]
+}
+
+
+def put_inputs(path: Path, inputs: pa.Table) -> None:
+    """Write rows to be judged. They are read twice and then removed, so reading fast counts for more than size."""
+    pq.write_table(inputs, path, compression="lz4", **_REPEATING)
+
+
+def as_bytes(judged: pa.Table) -> bytes:
+    """A file of judged rows; sketches are as good as random, so looking for what repeats in them is left out."""
+    compression: Any = {name: "zstd" for name in judged.column_names if name not in _RANDOM}
+    file = BytesIO()
+    pq.write_table(judged, file, compression=compression, **_REPEATING)
+    return file.getvalue()
 
 
 def put_judged(path: Path, judged: bytes) -> None:

@@ -9,48 +9,42 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
 from tasks.judge.finding import Finding, Signal, Trace, passed, quarantined, rejected
 from tasks.judge.packs import Pack
 from tasks.judge.policy import JudgePolicy
-from tasks.judge.words import Hashes, distinct, ngrams, words
+from tasks.judge.words import Columns, Hashes, Index, runs, split, words
 
 VERSION = 1
 QUESTION_GRAM, TRACE_GRAM = 8, 13
 FEWEST_OF_A_TRACE = 4
 """Runs of 13 words that a question must have to be looked for in traces: shorter ones occur by chance."""
 _DIGITS = re.compile(r"\d+")
-Places = npt.NDArray[np.int64]
 
 
 class Grams:
     """Where each run of `size` words occurs among the questions; a shorter question is one run, its whole."""
 
-    def __init__(self, questions: Sequence[Hashes], size: int, fewest: int = 1) -> None:
-        sets = [distinct(ngrams(hashes, size)) for hashes in questions]
-        sets = [grams if len(grams) >= fewest else grams[:0] for grams in sets]
-        keys = np.concatenate([*sets, np.empty(0, dtype=np.uint64)])
-        owners = np.repeat(np.arange(len(sets)), [len(grams) for grams in sets])
+    def __init__(self, questions: Columns, size: int, fewest: int = 1) -> None:
+        sets = runs(questions, size)
+        wanted = np.repeat(sets.counts >= fewest, sets.counts)
+        keys, owners = sets.hashes[wanted], np.repeat(np.arange(len(sets)), sets.counts)[wanted]
         order = np.argsort(keys, kind="stable")
-        self._keys, self._owners = keys[order], owners[order]
-        self._counts = np.array([len(grams) for grams in sets], dtype=np.int64)
-        self._size = size
+        known, firsts = np.unique(keys[order], return_index=True)
+        self._index, self._counts, self._size = Index(known), sets.counts, size
+        self._owners, self._firsts = owners[order], np.append(firsts, len(keys))
 
     def covered(self, hashes: Hashes) -> tuple[float, int, int]:
         """The largest share of a question's runs that a text holds, whose it is, and how many runs those are."""
-        grams = distinct(ngrams(hashes, self._size))
-        first, last = np.searchsorted(self._keys, grams, "left"), np.searchsorted(self._keys, grams, "right")
-        met: Places = np.concatenate([self._owners[a:b] for a, b in zip(first, last, strict=True) if b > a] or [_NONE])
+        met = self._index.met(hashes, self._size)
         if not len(met):
             return 0.0, -1, 0
-        owners, hits = np.unique(met, return_counts=True)
+        holders = [self._owners[self._firsts[run] : self._firsts[run + 1]] for run in met]
+        owners, hits = np.unique(np.concatenate(holders), return_counts=True)
         shares = hits / self._counts[owners]
         best = int(np.argmax(shares))
         return float(shares[best]), int(owners[best]), int(hits[best])
-
-
-_NONE = np.empty(0, dtype=np.int64)
 
 
 class Evaluation:
@@ -60,7 +54,7 @@ class Evaluation:
         self.items = [(pack, at) for pack in packs for at in range(len(pack.questions))]
         """Each pack with the place of each of its questions."""
         questions = [pack.questions[at] for pack, at in self.items]
-        hashes = [words(question) for question in questions]
+        hashes = split(pa.array(questions, pa.large_string()))
         self._questions = Grams(hashes, QUESTION_GRAM)
         self._in_traces = Grams(hashes, TRACE_GRAM, FEWEST_OF_A_TRACE)
         self._keys: dict[str, int] = {}

@@ -1,26 +1,27 @@
-"""Judge traces against each other: exact duplicates, near duplicates, and at most k for a prompt.
+"""Judge traces against each other: exact duplicates, near duplicates, templates, and at most k for a prompt.
 
 Works on the files of the row-wise rules through DuckDB, which spills. What grows in memory are only the
 pairs that are similar (about 100 bytes each) and the traces in such pairs (about 500 bytes each).
 """
 
+import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from tasks.judge.finding import whole_text
+from tasks.judge import template
+from tasks.judge.finding import whole_texts
 from tasks.judge.near import Close, Pair, ShingleFile, Similar, best_of, clusters, likely
 from tasks.judge.per_prompt import choose
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import DUPLICATE_VERSION, PER_PROMPT_VERSION
 from tasks.judge.sketch import shingles
 from tasks.judge.statements import Connection, statement
-from tasks.judge.words import words
+from tasks.judge.words import split
 
 _FOUND: list[tuple[str, pa.DataType]] = [
     ("place", pa.int64()),
@@ -30,14 +31,9 @@ _FOUND: list[tuple[str, pa.DataType]] = [
     ("rejects", pa.bool_()),
 ]
 _PAIR_ROWS = 8192
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """The two files of one chunk of traces; row n of one is row n of the other."""
-
-    inputs: Path
-    judged: Path
+_TEXT_ROWS = 1024
+_BATCHES_AT_ONCE = min(4, os.cpu_count() or 1)
+"""Of texts, in memory while pairs are compared; the kernel holds no lock of Python's."""
 
 
 @dataclass(frozen=True)
@@ -49,25 +45,25 @@ class Member:
     numbers: str
 
 
-def compare(connection: Connection, chunks: Sequence[Chunk], policy: JudgePolicy, scratch: Path) -> None:
-    """Fill the temporary table `late`: one row for each survivor of the row-wise rules that loses or is
-    similar to another."""
-    judged, across = (
-        {"judged": [str(chunk.judged) for chunk in chunks]},
-        {"across": policy.cross_prompt_words},
-    )
+def compare(connection: Connection, files: Sequence[str], policy: JudgePolicy, scratch: Path) -> None:
+    """Fill the temporary table `late`: one row for each survivor of the rules before that loses, is similar to
+    another, or was chosen among many. `files` hold what the row-wise rules found."""
+    judged, across = {"judged": list(files)}, {"across": policy.cross_prompt_words}
     connection.execute(statement("survivors"), judged)
     connection.execute(statement("exact"), across)
     connection.execute(statement("candidates"), judged | across)
     connection.execute(statement("digests"), judged)
+    limits = {"fewest": template.FEWEST, "prompts": policy.template_prompts}
+    connection.execute(statement("template"), judged | limits)
     rejects = policy.rejects("duplicate")
-    found = [*_exact(connection, rejects), *_near(connection, chunks, policy, scratch)]
+    found = [*_exact(connection, rejects), *_near(connection, policy, scratch)]
     connection.register("found", pa.Table.from_pylist(found, schema=pa.schema(_FOUND)))
-    connection.execute(statement("standing"))
+    connection.execute(statement("standing"), {"template": policy.max_template, "drops": policy.rejects("template")})
     connection.unregister("found")
     choose(connection, judged["judged"], policy.keep_per_prompt)
     versions = {"duplicate_version": DUPLICATE_VERSION, "per_prompt_version": PER_PROMPT_VERSION}
-    connection.execute(statement("late"), {"keep": policy.keep_per_prompt} | versions)
+    late = {"keep": policy.keep_per_prompt, "template": policy.max_template} | versions
+    connection.execute(statement("late"), late | {"template_version": template.VERSION})
 
 
 def _exact(connection: Connection, rejects: bool) -> Iterator[dict[str, object]]:
@@ -76,17 +72,18 @@ def _exact(connection: Connection, rejects: bool) -> Iterator[dict[str, object]]
         yield _found(Similar(place, similar_to, 1.0), "exact", is_duplicate and rejects)
 
 
-def _near(
-    connection: Connection, chunks: Sequence[Chunk], policy: JudgePolicy, scratch: Path
-) -> Iterator[dict[str, object]]:
+def _near(connection: Connection, policy: JudgePolicy, scratch: Path) -> Iterator[dict[str, object]]:
     """Of the pairs that are exactly similar enough, those that may reject are clustered; the others
     annotate."""
-    pairs = list(_likely_pairs(connection, policy.near_duplicate_jaccard))
+    pairs = sorted(likely_pairs(connection, policy.near_duplicate_jaccard))
     with ShingleFile(scratch / "shingles") as sets:
-        members = _members(connection, chunks, pairs, sets)
-        close = [Close(a, b, j) for a, b in pairs if (j := sets.jaccard(a, b)) >= policy.near_duplicate_jaccard]
+        members = _members(connection, pairs, sets)
+        exactly = zip(pairs, sets.similarities(pairs), strict=True)
+        close = [Close(*pair, jaccard) for pair, jaccard in exactly if jaccard >= policy.near_duplicate_jaccard]
         rejecting = [(p.best, p.place) for p in close if may_reject(members[p.best], members[p.place], policy)]
-        losers = {place: Similar(place, to, sets.jaccard(place, to)) for place, to in clusters(rejecting).items()}
+        best = sorted((to, place) for place, to in clusters(rejecting).items())
+        exactly = zip(best, sets.similarities(best), strict=True)
+        losers = {place: Similar(place, to, jaccard) for (to, place), jaccard in exactly}
     for similar in losers.values():
         yield _found(similar, "near", policy.rejects("duplicate"))
     exact = {place for (place,) in connection.execute("select place from exact").fetchall()}
@@ -104,40 +101,40 @@ def may_reject(left: Member, right: Member, policy: JudgePolicy) -> bool:
     return left.numbers == right.numbers and min(left.words, right.words) >= policy.cross_prompt_words
 
 
-def _likely_pairs(connection: Connection, threshold: float) -> Iterator[Pair]:
+def likely_pairs(connection: Connection, threshold: float) -> Iterator[Pair]:
     reader = connection.sql(
         "select c.best, c.place, a.digest as one, b.digest as other "
         "from candidate as c join sketch as a on a.place = c.best join sketch as b on b.place = c.place"
     ).to_arrow_reader(_PAIR_ROWS)
     for batch in reader:
-        close = likely(batch["one"].to_pylist(), batch["other"].to_pylist(), threshold)
-        for row in np.flatnonzero(close):
-            yield batch["best"][int(row)].as_py(), batch["place"][int(row)].as_py()
+        close = likely(batch["one"], batch["other"], threshold)
+        best, place = (batch[name].to_numpy()[close].tolist() for name in ("best", "place"))
+        yield from zip(best, place, strict=True)
 
 
-def _members(
-    connection: Connection, chunks: Sequence[Chunk], pairs: Iterable[Pair], sets: ShingleFile
-) -> Mapping[int, Member]:
-    """What must be known of every trace that is in a pair; its shingles go to the file, one chunk of texts
-    in memory at a time."""
-    connection.register(
-        "paired",
-        pa.table({"place": pa.array(sorted({place for pair in pairs for place in pair}), pa.int64())}),
-    )
-    rows = connection.execute(
-        "select file, file_row, place, prompt_id, words, numbers "
-        "from survivor semi join paired using (place) order by file, file_row"
-    ).fetchall()
-    connection.unregister("paired")
-    inputs = {str(chunk.judged): chunk.inputs for chunk in chunks}
+def _members(connection: Connection, pairs: Iterable[Pair], sets: ShingleFile) -> Mapping[int, Member]:
+    """What must be known of every trace that is in a pair; its shingles go to the file, a few batches of texts in
+    memory at a time."""
+    places = pa.array(sorted({place for pair in pairs for place in pair}), pa.int64())
+    connection.register("paired", pa.table({"place": places}))
     members: dict[int, Member] = {}
-    for file, group in groupby(rows, key=lambda row: str(row[0])):
-        texts = pq.read_table(inputs[file], columns=["reasoning", "answer"])
-        for _, row, place, prompt_id, count, numbers in group:
-            text = whole_text(texts["reasoning"][row].as_py() or "", texts["answer"][row].as_py() or "")
-            sets.add(place, shingles(words(text)))
-            members[place] = Member(prompt_id, count, numbers)
+    with ThreadPoolExecutor(_BATCHES_AT_ONCE) as readers:
+        adding: deque[Future[None]] = deque()
+        for batch in connection.sql(statement("paired")).to_arrow_reader(_TEXT_ROWS):
+            adding.append(readers.submit(_add_sets, sets, batch))
+            known = (batch[name].to_pylist() for name in ("place", "prompt_id", "words", "numbers"))
+            members |= {place: Member(*rest) for place, *rest in zip(*known, strict=True)}
+            if len(adding) == _BATCHES_AT_ONCE:
+                adding.popleft().result()
+        for one in adding:
+            one.result()
+    connection.unregister("paired")
     return members
+
+
+def _add_sets(sets: ShingleFile, batch: pa.RecordBatch) -> None:
+    """Add the shingles of a batch of texts, each with its place."""
+    sets.add(batch["place"].to_numpy().tolist(), shingles(split(whole_texts(batch["reasoning"], batch["answer"]))))
 
 
 def _found(similar: Similar, kind: str, rejects: bool) -> dict[str, object]:

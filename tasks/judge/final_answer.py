@@ -20,11 +20,12 @@ _MARKER = re.compile(
     r"(?:(?:final|correct)[ \t])?answers?(?:\*\*|__)?[ \t]{0,4}:(?:\*\*|__)?[ \t]{0,8}(?:\n\s{0,8})?([^\n]+)",
     re.IGNORECASE | re.MULTILINE,
 )
-_PATTERNS: tuple[tuple[Form, re.Pattern[str]], ...] = (
-    ("tag", _TAG),
-    ("hashes", _HASHES),
-    ("marker", _MARKER),
+_PATTERNS: tuple[tuple[Form, re.Pattern[str], str], ...] = (
+    ("tag", _TAG, "<answer>"),
+    ("hashes", _HASHES, "####"),
+    ("marker", _MARKER, "answer"),
 )
+"""Each with what a text must hold, or it is not there."""
 _SENTENCE = re.compile(
     r"\banswer[ \t]+(?:is|equals|=|will be|would be)[ \t]*:?[ \t]*(?!correct|right|wrong|not\b)([^\n]+)",
     re.IGNORECASE,
@@ -51,7 +52,7 @@ def final_answer(text: str) -> FinalAnswer:
     if explicit:
         at, form, found = max(explicit)
         return FinalAnswer(stripped(found), form, stripped(tail[at:] if form in ("hashes", "marker") else found))
-    if said := list(_SENTENCE.finditer(tail)):
+    if "answer" in tail.casefold() and (said := list(_SENTENCE.finditer(tail))):
         sentence = stripped(first_sentence(said[-1].group(1)))
         return FinalAnswer(sentence, "sentence", sentence)
     return FinalAnswer(stripped(tail), "whole", stripped(tail))
@@ -59,8 +60,9 @@ def final_answer(text: str) -> FinalAnswer:
 
 def _explicit(tail: str) -> Iterator[tuple[int, Form, str]]:
     """The last of each explicit form, with where its content stands."""
-    for form, pattern in _PATTERNS:
-        if found := list(pattern.finditer(tail)):
+    folded = tail.casefold()
+    for form, pattern, needed in _PATTERNS:
+        if needed in folded and (found := list(pattern.finditer(tail))):
             yield found[-1].start(1), form, found[-1].group(1)
     if (boxed := last_boxed(tail)) is not None:
         yield (boxed[0], "boxed", boxed[1])
@@ -105,7 +107,7 @@ def stripped(text: str) -> str:
         before = text
         text = text.strip(" \t\r\n*").rstrip(".").strip()
         for opening, closing in _DELIMITERS:
-            inner = text[len(opening) : -len(closing)]
-            if text.startswith(opening) and text.endswith(closing) and inner and opening not in inner:
-                text = inner
+            if text.startswith(opening) and text.endswith(closing):
+                inner = text[len(opening) : -len(closing)]
+                text = inner if inner and opening not in inner else text
     return text

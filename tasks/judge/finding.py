@@ -1,12 +1,16 @@
 """What a rule sees, what it says, and what a rule is (pure)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from tasks.judge import words
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from tasks.judge.policy import JudgePolicy
+from tasks.judge.sketch import Measured, measured
+from tasks.judge.words import Arrow, Hashes
 
 Signal = dict[str, str | int | float | bool | None]
 
@@ -24,6 +28,12 @@ class Trace:
     verifier: str
     metadata: str | None
     question: str = ""
+    opinion: str | None = None
+    """What an LLM judge replied about it; with the id of that reply, and who the judge is."""
+    opinion_id: str | None = None
+    opinion_by: str | None = None
+    known: Measured | None = field(default=None, compare=False, repr=False)
+    """What its words say, where a whole column of texts was measured at once."""
 
     @property
     def text(self) -> str:
@@ -31,12 +41,31 @@ class Trace:
         return whole_text(self.reasoning, self.answer)
 
     @cached_property
-    def words(self) -> words.Hashes:
-        return words.words(self.text)
+    def _measured(self) -> Measured:
+        return self.known or measured(self.text)
+
+    @property
+    def words(self) -> Hashes:
+        return self._measured.words
+
+    @property
+    def repeated(self) -> float:
+        """The share of its runs of 8 words that occurred in it before."""
+        return self._measured.repeated
 
 
 def whole_text(reasoning: str, answer: str) -> str:
     return f"{reasoning}\n{answer}" if reasoning else answer
+
+
+def whole_texts(reasoning: Arrow, answer: Arrow) -> Arrow:
+    """The same of two columns; a null is an empty text."""
+    reasoning, answer = (column.cast(pa.large_string()).fill_null("") for column in (reasoning, answer))
+    has_none: Arrow = pc.equal(reasoning, pa.scalar("", pa.large_string()))
+    if pc.all(has_none).as_py():
+        return answer
+    newline: Arrow = pa.scalar("\n", pa.large_string())
+    return pc.if_else(has_none, answer, pc.binary_join_element_wise(reasoning, answer, newline))
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.judge.judging import OUTCOMES, STREAM_ROWS, Counted, Judging, run
+from tasks.judge.opinion import dataset_of
 from tasks.judge.packs import read_packs
 from tasks.judge.policy import JudgePolicy
-from tasks.judge.rules import described, rule_set
+from tasks.judge.rules import described, row_rule_set, rule_set
 from tasks.judge.statements import Connection, statement
 from warehouse.catalog import Transaction, connect, transaction
 from warehouse.layout import DataRoot
@@ -66,10 +67,12 @@ def judge_answers(
     packs = read_packs(policy.eval_packs)
     rules = rule_set(policy, packs)
     with closing(connect(root)) as connection:
-        judge_run = content_id(dataset, rules, _traces_digest(connection, dataset))
+        judge_run = content_id(dataset, rules, _traces_digest(connection, dataset, policy))
         known = _known(connection, dataset, judge_run)
         if known is None:
-            judging = Judging(root, connection, dataset, judge_run, rules, policy, packs, now)
+            judging = Judging(
+                root, connection, dataset, judge_run, rules, row_rule_set(policy, packs), policy, packs, now
+            )
             counted, files = run(judging, root.scratch(run_id) / "judge")
     if known is not None:
         _make_current(root, dataset, judge_run, plan_id, now)
@@ -87,14 +90,15 @@ def is_judged(root: DataRoot, dataset: str, policy: JudgePolicy) -> bool:
     """Whether these rules have judged just what the dataset's current plan has answers for; then Ray is not needed."""
     rules = rule_set(policy, read_packs(policy.eval_packs))
     with closing(connect(root)) as connection:
-        judge_run = content_id(dataset, rules, _traces_digest(connection, dataset))
+        judge_run = content_id(dataset, rules, _traces_digest(connection, dataset, policy))
         return _known(connection, dataset, judge_run) is not None
 
 
-def _traces_digest(connection: Connection, dataset: str) -> str:
+def _traces_digest(connection: Connection, dataset: str, policy: JudgePolicy) -> str:
     """A digest of which trace answers which prompt, in the order of their ids; the texts are in the ids."""
     digest = hashlib.blake2b(digest_size=16)
-    reader = connection.sql(statement("answers"), params={"dataset": dataset}).to_arrow_reader(STREAM_ROWS)
+    whose = {"dataset": dataset, "opinions": dataset_of(dataset) if policy.llm else ""}
+    reader = connection.sql(statement("answers"), params=whose).to_arrow_reader(STREAM_ROWS)
     for batch in reader:
         for row in batch.to_pylist():
             digest.update(content_id(*row.values()).encode())

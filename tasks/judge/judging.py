@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
-from tasks.judge.chunk import judge_chunk, judge_sent, put_judged
+from tasks.judge.chunk import judge_chunk, judge_sent, put_inputs, put_judged
 from tasks.judge.contamination import Evaluation
-from tasks.judge.duplicates import Chunk
+from tasks.judge.opinion import dataset_of
 from tasks.judge.packs import Pack
 from tasks.judge.policy import JudgePolicy
-from tasks.judge.rows import INPUTS
+from tasks.judge.rows import INPUTS, JUDGED
 from tasks.judge.statements import Connection, statement
 from tasks.judge.together import judge_together
 from warehouse.errors import RunFailed
@@ -33,6 +33,14 @@ IN_FLIGHT = 2
 """Chunks submitted for each CPU of the cluster."""
 STREAM_ROWS = 8_192
 OUTCOMES = ("kept", "rejected", "undecided", "quarantined")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The two files of one chunk of traces; row n of one is row n of the other."""
+
+    inputs: Path
+    judged: Path
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,15 @@ class Judging:
     dataset: str
     judge_run: str
     rule_set: str
+    row_rules: str
     policy: JudgePolicy
     packs: Sequence[Pack]
     now: datetime
+
+    @property
+    def opinions(self) -> str:
+        """The dataset of the questions to the policy's LLM judge; "" where it has none."""
+        return dataset_of(self.dataset) if self.policy.llm else ""
 
     def rows(self, sql: str, **parameters: object) -> list[Any]:
         return list(self.connection.execute(sql, parameters).fetchall())
@@ -73,12 +87,11 @@ def run(judging: Judging, scratch: Path) -> tuple[Counted, list[DataFile]]:
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         judging.connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
-        chunks = _judge_rows(judging, scratch)
-        if not chunks:
-            return Counted(), []
-        judge_together(judging.connection, chunks, judging.policy, scratch)
-        judged = [str(chunk.judged) for chunk in chunks]
-        files = [*_write_verdicts(judging, judged), *_write_duplicates(judging)]
+        known = _find_known(judging, scratch)
+        found = [str(chunk.judged) for chunk in _judge_rows(judging, known, scratch)]
+        judged = [known, *found]
+        judge_together(judging.connection, judged, judging.policy, scratch)
+        files = [*_write_findings(judging, found), *_write_verdicts(judging, judged), *_write_duplicates(judging)]
         counted = _count(judging, files)
         _check_sums(judging, counted.traces, sum(file.rows for file in files if file.kind == "verdicts"))
         return counted, files
@@ -86,13 +99,25 @@ def run(judging: Judging, scratch: Path) -> tuple[Counted, list[DataFile]]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _judge_rows(judging: Judging, scratch: Path) -> list[Chunk]:
-    """Run the row-wise rules on Ray, at most a fixed number of chunks at a time. A lost worker's chunk is
-    judged again, which is safe here, as nobody is asked."""
+def _find_known(judging: Judging, scratch: Path) -> str:
+    """Write what is known of the wanted answers by the same row-wise rules; the file, which may have no rows."""
+    file = str(scratch / "known.parquet")
+    whose = {"dataset": judging.dataset, "opinions": judging.opinions}
+    judging.connection.execute(statement("asked"), whose)
+    reader = judging.connection.sql(statement("known"), params={"row_rules": judging.row_rules})
+    with pq.ParquetWriter(file, JUDGED, compression="zstd", compression_level=1) as writer:
+        for batch in reader.to_arrow_reader(STREAM_ROWS):
+            writer.write_batch(_as_schema(batch, JUDGED))
+    return file
+
+
+def _judge_rows(judging: Judging, known: str, scratch: Path) -> list[Chunk]:
+    """Run the row-wise rules on Ray over what is not known, at most a fixed number of chunks at a time. A lost
+    worker's chunk is judged again, which is safe here, as nobody is asked."""
     on_ray = _OnRay(judging.policy, Evaluation(judging.packs))
     most = IN_FLIGHT * max(1, int(ray.cluster_resources().get("CPU", 1)))
     chunks: list[Chunk] = []
-    for chunk in write_inputs(judging.connection, judging.dataset, scratch):
+    for chunk in write_inputs(judging.connection, known, scratch):
         chunks.append(chunk)
         on_ray.submit(chunk)
         on_ray.finish(fewer_than=most)
@@ -123,14 +148,13 @@ class _OnRay:
                 self._running[self._sent.remote(chunk.inputs.read_bytes(), *self._by)] = chunk
 
 
-def write_inputs(connection: Connection, dataset: str, scratch: Path) -> Iterator[Chunk]:
+def write_inputs(connection: Connection, known: str, scratch: Path) -> Iterator[Chunk]:
     """Cut what is to be judged into files that a worker can hold; the connection is busy until the last is
     taken."""
-    reader = connection.sql(statement("inputs"), params={"dataset": dataset}).to_arrow_reader(CHUNK_ROWS)
+    reader = connection.sql(statement("inputs"), params={"known": known}).to_arrow_reader(CHUNK_ROWS)
     for number, piece in enumerate(piece for batch in reader for piece in pieces(batch)):
         chunk = Chunk(scratch / f"inputs-{number:06}.parquet", scratch / f"judged-{number:06}.parquet")
-        table = pa.Table.from_batches([piece]).cast(INPUTS)
-        pq.write_table(table, chunk.inputs, compression="zstd", compression_level=1)
+        put_inputs(chunk.inputs, pa.Table.from_batches([piece]).cast(INPUTS))
         yield chunk
 
 
@@ -144,10 +168,22 @@ def pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
+def _write_findings(judging: Judging, found: Sequence[str]) -> Iterator[DataFile]:
+    """One part for each teacher and terms version of what was found for the first time."""
+    for number, (teacher, terms) in enumerate(_sources(judging, found)):
+        parameters: dict[str, object] = {"found": found, "row_rules": judging.row_rules, "terms": terms}
+        yield _write(judging, "findings", number, parameters, teacher, terms)
+
+
+def _sources(judging: Judging, judged: Sequence[str]) -> list[Any]:
+    """Whose traces they are: teachers, and the versions of their terms."""
+    sources = "select distinct teacher, terms_sha256 from read_parquet($judged) order by all"
+    return judging.rows(sources, judged=judged) if judged else []
+
+
 def _write_verdicts(judging: Judging, judged: Sequence[str]) -> Iterator[DataFile]:
     """One part for each teacher and terms version, sorted by trace."""
-    sources = "select distinct teacher, terms_sha256 from read_parquet($judged) order by all"
-    for number, (teacher, terms) in enumerate(judging.rows(sources, judged=judged)):
+    for number, (teacher, terms) in enumerate(_sources(judging, judged)):
         parameters = {"judged": judged, "rule_set": judging.rule_set, "terms": terms, "now": judging.now}
         yield _write(judging, "verdicts", number, parameters, teacher, terms)
 
@@ -162,13 +198,13 @@ def _write_duplicates(judging: Judging) -> Iterator[DataFile]:
 def _write(
     judging: Judging, kind: str, number: int, parameters: dict[str, object], teacher: str, terms: str | None
 ) -> DataFile:
-    own = {"dataset": judging.dataset, "judge_run": judging.judge_run, "teacher": teacher}
-    reader = judging.connection.sql(statement(kind), params=own | parameters).to_arrow_reader(STREAM_ROWS)
+    own = {"dataset": judging.dataset, "judge_run": judging.judge_run} if kind != "findings" else {}
+    rows = judging.connection.sql(statement(kind), params=own | {"teacher": teacher} | parameters)
     return write_part(
         judging.root,
         kind,
         f"{judging.judge_run}/{number:04}",
-        (_as_schema(batch, SCHEMAS[kind]) for batch in reader),
+        (_as_schema(batch, SCHEMAS[kind]) for batch in rows.to_arrow_reader(STREAM_ROWS)),
         dataset=judging.dataset,
         teacher=teacher,
         terms_sha256=terms,
@@ -182,7 +218,7 @@ def _as_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _count(judging: Judging, files: Sequence[DataFile]) -> Counted:
     verdicts = [str(judging.root.path / file.path) for file in files if file.kind == "verdicts"]
-    rows = judging.rows(statement("counts"), verdicts=verdicts)
+    rows = judging.rows(statement("counts"), verdicts=verdicts) if verdicts else []
     outcomes = {outcome: sum(count for said, _, count in rows if said == outcome) for outcome in OUTCOMES}
     return Counted(outcomes, {reason: count for _, reason, count in rows if reason is not None})
 

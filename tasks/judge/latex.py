@@ -2,22 +2,24 @@
 (pure)."""
 
 import re
+from fractions import Fraction
 
 _REWRITES = (
-    (re.compile(r"\\(?:left|right|displaystyle|limits)(?![A-Za-z])|\\[!,;: ]|~"), ""),
-    (re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}"), r"\1"),
-    (re.compile(r"\\[dt]frac"), r"\\frac"),
-    (re.compile(r"\\frac\s*([0-9A-Za-z])\s*([0-9A-Za-z])"), r"\\frac{\1}{\2}"),
-    (re.compile(r"\\sqrt\s*([0-9A-Za-z])"), r"\\sqrt{\1}"),
-    (re.compile(r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ|°"), ""),
-    (re.compile(r"\\\$"), ""),
-    (re.compile(r"\\%"), "%"),
-    (re.compile(r"(?<=\d)(?:\{,\}|,)(?=\d{3}(?!\d))"), ""),
-    (re.compile(r"(?<![\d.])\.(?=\d)"), "0."),
-    (re.compile(r"\^\{(\w)\}"), r"^\1"),
-    (re.compile(r"_\{(\w)\}"), r"_\1"),
-    (re.compile(r"\s+"), ""),
+    ("\\~", re.compile(r"\\(?:left|right|displaystyle|limits)(?![A-Za-z])|\\[!,;: ]|~"), ""),
+    ("\\", re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}"), r"\1"),
+    ("\\", re.compile(r"\\[dt]frac"), r"\\frac"),
+    ("\\", re.compile(r"\\frac\s*([0-9A-Za-z])\s*([0-9A-Za-z])"), r"\\frac{\1}{\2}"),
+    ("\\", re.compile(r"\\sqrt\s*([0-9A-Za-z])"), r"\\sqrt{\1}"),
+    ("^°", re.compile(r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ|°"), ""),
+    ("\\", re.compile(r"\\\$"), ""),
+    ("\\", re.compile(r"\\%"), "%"),
+    (",", re.compile(r"(?<=\d)(?:\{,\}|,)(?=\d{3}(?!\d))"), ""),
+    (".", re.compile(r"(?<![\d.])\.(?=\d)"), "0."),
+    ("^", re.compile(r"\^\{(\w)\}"), r"^\1"),
+    ("_", re.compile(r"_\{(\w)\}"), r"_\1"),
 )
+"""Signs of which a text must hold one, or the rewriting finds nothing; what is found; what is written instead."""
+_CURRENCY = re.compile(r"^\\\$\s*(?=[\d.])")
 _ASSIGNED = re.compile(r"^[A-Za-z]\s*=\s*(?=[^=]+$)")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _PROSE = re.compile(r"\n|(?<![\\A-Za-z])(?!pi\b|sqrt\b|inf)[A-Za-z]{2,}\s")
@@ -40,10 +42,37 @@ _AS_LATEX = (
 def normalised(text: str) -> str:
     """Equal for answers that differ in spacing, in how commands are written, in `x =` before them, in a
     word's case."""
-    text = _ASSIGNED.sub("", without_dollars(text))
-    for pattern, replacement in _REWRITES:
-        text = pattern.sub(replacement, text)
+    text = without_dollars(text)
+    if "=" in text:
+        text = _ASSIGNED.sub("", text)
+    for signs, pattern, replacement in _REWRITES:
+        if any(sign in text for sign in signs):
+            text = pattern.sub(replacement, text)
+    text = "".join(text.split())
     return text.casefold() if _WORD.fullmatch(text) else text
+
+
+_WHOLE = r"(?:0|[1-9]\d{0,29})"
+_RATIONAL = re.compile(
+    rf"(?P<sign>-?)(?:(?P<whole>{_WHOLE})(?:\\frac\{{(?P<over>[1-9]\d{{0,29}})\}}\{{(?P<part>[1-9]\d{{0,29}})\}})?"
+    rf"|\\frac\{{(?P<minus>-?)(?P<top>{_WHOLE})\}}\{{(?P<bottom>[1-9]\d{{0,29}})\}}"
+    rf"|(?P<before>{_WHOLE})/(?P<after>[1-9]\d{{0,29}}))"
+)
+_APART = re.compile(r"\d\s+\d")
+
+
+def rational(text: str) -> Fraction | None:
+    """The number that a text is, if it is a whole number, a fraction or a mixed number in LaTeX, or a/b, and no more;
+    decimals, percent, units and thousands are left to whoever knows how exactly they are meant."""
+    plain = without_dollars(text)
+    found = _RATIONAL.fullmatch("".join(plain.split()).replace("\\dfrac", "\\frac"))
+    if not found or _APART.search(plain):
+        return None
+    if found["whole"]:
+        value = Fraction(int(found["whole"])) + Fraction(int(found["over"] or 0), int(found["part"] or 1))
+    else:
+        value = Fraction(int(found["top"] or found["before"]), int(found["bottom"] or found["after"]))
+    return -value if bool(found["sign"]) != bool(found["minus"]) else value
 
 
 _IN_BASE = re.compile(r"([A-F]*\d[0-9A-F]*)(?:_\{?(\d{1,2})\}?)?")
@@ -80,4 +109,4 @@ def is_expression(text: str) -> bool:
 def without_dollars(text: str) -> str:
     """Less maths delimiters and a currency sign before digits."""
     text = text.strip().strip("$").strip()
-    return re.sub(r"^\\\$\s*(?=[\d.])", "", text)
+    return _CURRENCY.sub("", text) if text.startswith("\\$") else text

@@ -5,9 +5,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tasks.judge.opinion import LlmJudge
+
 RuleName = Literal[
-    "finish", "empty", "encoding", "reasoning", "refusal", "identity", "control", "injection", "script", "question",
-    "contamination", "length", "repetition", "duplicate",
+    "finish", "empty", "encoding", "reasoning", "refusal", "identity", "control", "injection", "secrets", "personal",
+    "script", "question", "contamination", "length", "repetition", "duplicate",
 ]  # fmt: skip
 """The rules that `JudgePolicy.annotate` can quieten; the answer check has its own field."""
 
@@ -42,7 +44,9 @@ class JudgePolicy(BaseModel):
     the recipe and a second judging, which asks no teacher, give the other choice."""
 
     annotate: tuple[RuleName, ...] = ()
-    """Rules that record what they find and reject nothing."""
+    """Rules that record what they find and reject nothing. `secrets` rejects, as no credential teaches anything and the
+    rest of such a trace is suspect; `personal` puts aside, as most of what it finds in stories is made up and only a
+    person can tell."""
 
     complete: tuple[str, ...] = ("stop", "end_turn", "stop_sequence", "eos", "eos_token")
     """Finish reasons of an answer that ended by itself: OpenAI-compatible servers say `stop`; the others
@@ -95,9 +99,24 @@ class JudgePolicy(BaseModel):
     """Traces of different prompts are duplicates only from this many words: a short answer is right for
     many questions."""
 
+    template: Literal["annotate", "reject"] = "annotate"
+    """What happens to a trace made of text that its teacher repeats whatever it is asked. Noted by default: unlike a
+    duplicate no best one is kept, so that rejecting can take every answer of a teacher that always works in one form,
+    and AM-DeepSeek, whose rule this is, does not say what it gained by it."""
+
+    template_prompts: int = Field(20, ge=1)
+    """Prompts in whose traces 20 words in a row must occur, and in more, to be a template; 20 as in AM-DeepSeek (arXiv
+    2503.19633)."""
+
+    max_template: float = Field(0.2, ge=0, le=1)
+    """Largest share of a trace's 20-grams that are templates. An opening and a closing phrase stay below it."""
+
     keep_per_prompt: int | None = Field(None, ge=1)
     """Most traces kept for one prompt. Unlimited by default: samples cost money, 16 a prompt helped in
     OpenThoughts3, and `samples_per_prompt` already bounds them."""
+
+    llm: LlmJudge | None = None
+    """An LLM judge that is asked about what the verifiers leave open. None: nobody is."""
 
     vote_samples: int = Field(8, ge=2)
     """Where a prompt has no reference and its verifier compares answers, its samples vote; with fewer than this they
@@ -125,4 +144,5 @@ class JudgePolicy(BaseModel):
 
     def rejects(self, rule: str) -> bool:
         """Whether what `rule` finds rejects the trace (or leaves it undecided)."""
-        return self.answer == "require" if rule == "answer" else rule not in self.annotate
+        own = {"answer": self.answer == "require", "template": self.template == "reject"}
+        return own.get(rule, rule not in self.annotate)

@@ -2,20 +2,23 @@
 sketches out."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from tasks.judge.contamination import Evaluation
-from tasks.judge.finding import Finding, Rule, Trace
+from tasks.judge.finding import Finding, Rule, Trace, whole_texts
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import NOTHING, RULES, rules
-from tasks.judge.sketch import bands, digests, shingles
+from tasks.judge.sketch import Sketches, row_of, sketches, stored
+from tasks.judge.template import template_grams
 from tasks.judge.vote import ballot
-from tasks.judge.words import Hashes, number_key
+from tasks.judge.words import number_key
+from warehouse.records import SCHEMAS
 
-CARRIED = ("trace_id", "request_key", "prompt_id", "text_hash", "teacher", "terms_sha256")
+CARRIED = ("trace_id", "request_key", "prompt_id", "text_hash", "teacher", "terms_sha256", "given")
 _CARRIED_FIELDS: list[tuple[str, pa.DataType]] = [(name, pa.string()) for name in CARRIED]
 INPUTS = pa.schema(
     [
@@ -28,49 +31,42 @@ INPUTS = pa.schema(
         ("verifier", pa.string()),
         ("metadata", pa.string()),
         ("question", pa.large_string()),
+        ("opinion", pa.large_string()),
+        ("opinion_id", pa.string()),
+        ("opinion_by", pa.string()),
     ]
 )
-JUDGED = pa.schema(
-    [
-        *_CARRIED_FIELDS,
-        ("outcome", pa.string()),  # kept (so far), rejected or undecided
-        ("reason", pa.string()),
-        ("rule", pa.string()),
-        ("rule_version", pa.int32()),
-        ("details", pa.string()),
-        ("signals", pa.string()),
-        ("is_right", pa.bool_()),  # the verifier accepted it
-        ("is_tried", pa.bool_()),  # it was checked, or gave no answer that could be
-        ("verifier", pa.string()),
-        ("ballot", pa.string()),  # what it votes for where its prompt has no reference; null: nothing
-        ("is_complete", pa.bool_()),  # the rule `finish` passed
-        ("words", pa.int32()),
-        ("numbers", pa.string()),  # hash of the multiset of its numbers
-        ("digest", pa.binary()),  # 125 MinHash values of 4 bytes; null unless it may be kept
-        ("bands", pa.list_(pa.uint64())),  # 25 keys; null unless it may be kept
-    ]
-)
+JUDGED = pa.schema([field for field in SCHEMAS["findings"] if field.name != "row_rules"])
+_TEXTS = ("reasoning", "answer", "question")
 _OUTCOMES = {"reject": "rejected", "undecided": "undecided", "quarantine": "quarantined"}
 
 
 def judge_rows(table: pa.Table, policy: JudgePolicy, evaluation: Evaluation = NOTHING) -> pa.Table:
     """One row of JUDGED for each row of INPUTS, in the same order; depends on nothing but the row and the
     policy."""
-    rows: list[dict[str, object]] = []
-    sets: dict[int, Hashes] = {}
     checks = rules(evaluation)
-    for number, given in enumerate(_rows(table)):
-        trace = Trace(**{name: given[name] for name in Trace.__dataclass_fields__})
-        rows.append({name: given[name] for name in CARRIED} | judge_trace(trace, policy, checks))
-        if is_in_the_running(rows[-1]) and len(trace.words):
-            sets[number] = shingles(trace.words)
-    return _with_sketches(pa.Table.from_pylist(rows, schema=JUDGED), sets)
+    batches = table.to_batches(max_chunksize=256)  # Python strings of 256 traces at a time
+    return pa.concat_tables([JUDGED.empty_table(), *(_judge_batch(batch, policy, checks) for batch in batches)])
 
 
-def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in table.to_batches(max_chunksize=256):  # Python strings of 256 traces at a time
-        for row in batch.to_pylist():
-            yield row | {name: row[name] or "" for name in ("reasoning", "answer", "question")}
+def _judge_batch(batch: pa.RecordBatch, policy: JudgePolicy, checks: Sequence[Rule]) -> pa.Table:
+    found = sketches(whole_texts(batch["reasoning"], batch["answer"]))
+    rows = [_judge_row(row, found, number, policy, checks) for number, row in enumerate(batch.to_pylist())]
+    judged = pa.Table.from_pylist(rows, schema=JUDGED)
+    wanted = np.array([is_in_the_running(row) and row["words"] != 0 for row in rows], dtype=np.bool_)
+    grams = [template_grams(found.words[number]) if wanted[number] else None for number in range(len(rows))]
+    columns = stored(found, wanted) | {"grams": pa.array(grams, pa.list_(pa.uint64()))}
+    for name, column in columns.items():
+        judged = judged.set_column(judged.schema.get_field_index(name), judged.schema.field(name), column)
+    return judged
+
+
+def _judge_row(
+    row: dict[str, Any], found: Sketches, number: int, policy: JudgePolicy, checks: Sequence[Rule]
+) -> dict[str, object]:
+    given = row | {name: row[name] or "" for name in _TEXTS} | {"known": row_of(found, number)}
+    trace = Trace(**{name: given[name] for name in Trace.__dataclass_fields__})
+    return {name: row[name] for name in CARRIED} | judge_trace(trace, policy, checks)
 
 
 def judge_trace(trace: Trace, policy: JudgePolicy, checks: Sequence[Rule] = RULES) -> dict[str, object]:
@@ -130,16 +126,3 @@ def _facts(trace: Trace, signals: dict[str, Any], rejected_by: str | None) -> di
         "words": len(trace.words),
         "numbers": number_key(trace.text),
     }
-
-
-def _with_sketches(judged: pa.Table, sets: dict[int, Hashes]) -> pa.Table:
-    """Fill `digest` and `bands` of the rows whose sets of shingles are given."""
-    matrix = digests(list(sets.values()))
-    blobs: list[bytes | None] = [None] * len(judged)
-    keys: list[Hashes | None] = [None] * len(judged)
-    for number, digest, band in zip(sets, matrix, bands(matrix), strict=True):
-        blobs[number], keys[number] = digest.astype("<u4").tobytes(), band
-    columns = {"digest": pa.array(blobs, pa.binary()), "bands": pa.array(keys, pa.list_(pa.uint64()))}
-    for name, column in columns.items():
-        judged = judged.set_column(judged.schema.get_field_index(name), name, column)
-    return judged

@@ -11,17 +11,19 @@ passes.
 | identity | `identity_leak` |
 | control | `control_tokens` |
 | injection | `injection` |
+| secrets | `secret` |
+| personal | quarantined: `personal_data` |
 | script | `script_mix` |
 | question | `needs_image`, `question_too_short` |
 | contamination | `contaminated_question`, `contaminated_trace`; quarantined: `contamination_review` |
 | length | `too_short`, `too_long` |
 | repetition | `repetition` |
-| answer | `wrong_answer`; undecided: the codes of `verify.py` |
+| answer | `wrong_answer`, `judged_wrong`; undecided: the codes of `verify.py`, `judge_unsure` |
 
 The rules that look at all traces together are `vote` (`outvoted`; undecided: `no_majority`, `too_few_votes`,
-`no_ballot`), `pass_rate` (`none_pass`, `all_pass`), `duplicate` (`exact_duplicate`, `near_duplicate`) and `per_prompt`
-(`over_k`); they are in `together.py`, `duplicates.py` and their SQL. A changed rule gets a higher version, and
-so a new rule set: everything is then judged again, and nobody is asked.
+`no_ballot`), `pass_rate` (`none_pass`, `all_pass`), `duplicate` (`exact_duplicate`, `near_duplicate`), `template`
+(`template`) and `per_prompt` (`over_k`); they are in `together.py`, `duplicates.py` and their SQL. A changed rule gets
+a higher version, and so a new rule set: everything is then judged again, and nobody is asked.
 """
 
 import json
@@ -29,11 +31,13 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tasks.judge import contamination, sketch, verify, vote, words
+from tasks.judge import contamination, opinion, sketch, template, verify, vote, words
 from tasks.judge.contamination import Evaluation
+from tasks.judge.credentials import check_secrets
 from tasks.judge.finding import Finding, Rule, Signal, Trace, passed, rejected
 from tasks.judge.leaks import check_control, check_identity, check_injection, check_script
 from tasks.judge.packs import Pack
+from tasks.judge.personal import check_personal
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.questions import check_question
 from warehouse.records import content_id
@@ -151,7 +155,7 @@ def check_length(trace: Trace, policy: JudgePolicy) -> Finding:
 
 def check_repetition(trace: Trace, policy: JudgePolicy) -> Finding:
     """No loops: neither many repeated word 8-grams nor text that compresses like a pattern."""
-    share = round(words.repeated_share(trace.words), 4)
+    share = round(trace.repeated, 4)
     ratio = round(words.compression_ratio(trace.text.encode("utf-8", "replace")), 2)
     if share > policy.max_repeated:
         details = f"{share:.0%} of its word 8-grams occurred before, max_repeated is {policy.max_repeated:.0%}"
@@ -168,11 +172,27 @@ def check_answer(trace: Trace, policy: JudgePolicy) -> Finding:
     signal: Signal = {"verifier": trace.verifier, "score": check.score, "check": check.details}
     if check.sandbox is not None:
         signal["sandbox"] = check.sandbox
+    if check.score is None and check.code:
+        signal["undecided"] = check.code
+    if check.score is None and policy.llm is not None and trace.opinion is not None:
+        return _by_opinion(trace, signal)
     if trace.verifier == "none" or check.right:
         return Finding("pass", signal)
     if check.score is None:
         return Finding("undecided", signal, check.code, check.details)
     return Finding("reject", signal, "wrong_answer", check.details)
+
+
+def _by_opinion(trace: Trace, signal: Signal) -> Finding:
+    """Where no verifier decides, what the LLM judge said."""
+    said = opinion.read(trace.opinion)
+    signal |= {"opinion": said or "unreadable", "opinion_id": trace.opinion_id, "opinion_by": trace.opinion_by}
+    if said == "correct":
+        return Finding("pass", signal | {"score": 1.0})
+    details = f"{trace.opinion_by} was asked and said {said or 'neither correct nor incorrect'}"
+    if said == "incorrect":
+        return Finding("reject", signal | {"score": 0.0}, "judged_wrong", details)
+    return Finding("undecided", signal, "judge_unsure", details)
 
 
 def rules(evaluation: Evaluation) -> tuple[Rule, ...]:
@@ -191,12 +211,14 @@ def rules(evaluation: Evaluation) -> tuple[Rule, ...]:
         Rule("identity", 1, (), check_identity),
         Rule("control", 1, (), check_control),
         Rule("injection", 1, (), check_injection),
+        Rule("secrets", 1, (), check_secrets),
+        Rule("personal", 1, (), check_personal),
         Rule("script", 1, ("max_foreign_script",), check_script),
         Rule("question", 1, ("min_question_characters",), check_question),
         Rule("contamination", contamination.VERSION, eval_settings, check_eval),
         Rule("length", 1, ("min_tokens", "max_tokens"), check_length),
         Rule("repetition", 1, ("max_repeated", "max_compression"), check_repetition),
-        Rule("answer", verify.VERSION, ("answer",), check_answer),
+        Rule("answer", verify.VERSION, ("answer", "llm"), check_answer),
     )
 
 
@@ -205,6 +227,7 @@ RULES = rules(NOTHING)
 DUPLICATE_VERSION = 1
 PASS_RATE_VERSION = 1
 PER_PROMPT_VERSION = 2
+_TEMPLATE_SETTINGS = ("template", "template_prompts", "max_template")
 
 
 def described(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> list[dict[str, object]]:
@@ -215,14 +238,29 @@ def described(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> list[dict[str,
         _described(rule.name, rule.version, rule.settings, given, policy) for rule in RULES
     ]
     rows[-1]["libraries"] = {name: version(name) for name in ("math-verify", "sympy", "reasoning-gym")}
+    rows[-1]["llm"] = policy.llm and [policy.llm.teacher, *policy.llm.asked_about, opinion.VERSION]
+    by_rule = {str(row["rule"]): row for row in rows}
+    by_rule["secrets"]["libraries"] = {"detect-secrets": version("detect-secrets")}
+    by_rule["personal"]["libraries"] = {"phonenumberslite": version("phonenumberslite")}
     named = sorted((pack.name, pack.sha256) for pack in packs)
-    next(row for row in rows if row["rule"] == "contamination")["eval_packs"] = named
+    by_rule["contamination"]["eval_packs"] = named
     settings = ("near_duplicate_jaccard", "cross_prompt_words")
     voting, rating = ("answer", "vote_samples", "vote_share"), ("pass_rate_samples", "min_pass_rate", "max_pass_rate")
     rows.append(_described("vote", vote.VERSION, voting, given, policy) | {"rejects": policy.rejects("answer")})
     rows.append(_described("pass_rate", PASS_RATE_VERSION, rating, given, policy))
     rows.append(_described("duplicate", DUPLICATE_VERSION, settings, given, policy) | {"sketch": sketch.VERSION})
+    rows.append(_described("template", template.VERSION, _TEMPLATE_SETTINGS, given, policy))
     return [*rows, _described("per_prompt", PER_PROMPT_VERSION, ("keep_per_prompt",), given, policy)]
+
+
+ROWS_VERSION = 1
+"""Of what is kept of each row beside its verdict."""
+
+
+def row_rule_set(policy: JudgePolicy, packs: Sequence[Pack] = ()) -> str:
+    """The hash of what decides what is found in a trace by itself: findings under an equal one are not made again."""
+    by_row = described(policy, packs)[: len(RULES)]
+    return content_id(json.dumps(by_row, sort_keys=True), sketch.VERSION, template.VERSION, vote.VERSION, ROWS_VERSION)
 
 
 def _described(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import ray
 
 from tasks.judge import vote
-from tasks.judge.duplicates import Chunk, compare
+from tasks.judge.duplicates import compare
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import PASS_RATE_VERSION
 from tasks.judge.statements import Connection, statement
@@ -21,17 +21,20 @@ _PROMPTS_AT_ONCE = 200
 _CANDIDATES = pa.schema([("prompt_id", pa.string()), ("ballot", pa.string()), ("candidate", pa.string())])
 
 
-def judge_together(connection: Connection, chunks: Sequence[Chunk], policy: JudgePolicy, scratch: Path) -> None:
-    """Fill the temporary table `last_word`: one row for each trace of which these rules say something."""
-    vote_and_rate(connection, chunks, policy)
-    compare(connection, chunks, policy, scratch)
+def judge_together(connection: Connection, files: Sequence[str], policy: JudgePolicy, scratch: Path) -> None:
+    """Fill the temporary table `last_word`: one row for each trace of which these rules say something.
+
+    `files` hold what the row-wise rules found; `scratch` may be spilled to.
+    """
+    vote_and_rate(connection, files, policy)
+    compare(connection, files, policy, scratch)
     versions = {"vote_version": vote.VERSION, "pass_rate_version": PASS_RATE_VERSION}
     connection.execute(statement("last_word"), versions)
 
 
-def vote_and_rate(connection: Connection, chunks: Sequence[Chunk], policy: JudgePolicy) -> None:
+def vote_and_rate(connection: Connection, files: Sequence[str], policy: JudgePolicy) -> None:
     """Fill the temporary tables `vote` and `pass_rate`, from all samples."""
-    judged = {"judged": [str(chunk.judged) for chunk in chunks]}
+    judged = {"judged": list(files)}
     connection.register("candidate_of", _candidates(connection, judged))
     connection.execute(statement("vote"), judged | {"share": policy.vote_share, "fewest": policy.vote_samples})
     connection.unregister("candidate_of")

@@ -13,6 +13,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from tasks.judge import check_process, latex, sandbox
@@ -21,7 +22,7 @@ from tasks.judge.code_answer import check_code
 from tasks.judge.final_answer import FinalAnswer, final_answer, first_sentence, stripped
 from tasks.judge.numbers import Number, has_unread, read_numbers, same
 
-VERSION = 2
+VERSION = 3
 VERIFIERS = ("exact", "numeric", "math", "reasoning-gym", "code", "none")
 _WITHOUT_REFERENCE = ("reasoning-gym", "code")
 _LONGEST = 2_000  # characters given to sympy; a final answer is shorter, and parsing time grows faster than length
@@ -102,7 +103,25 @@ def _one_number(gold: Number, gold_text: str, found: FinalAnswer) -> Check:
     return _decided(bool(numbers) and same(gold, numbers[0]), gold_text, found.text)
 
 
+@dataclass(frozen=True)
+class ForSympy:
+    """Two answers as LaTeX that only math-verify can compare, and as they are shown."""
+
+    reference: str
+    answer: str
+    gold: str
+    got: str
+
+
 def _math(answer: str, reference: str, metadata: str | None) -> Check:
+    settled = by_text(answer, reference)
+    if isinstance(settled, Check):
+        return settled
+    return _from_reply(_math_reply(settled.reference, settled.answer), settled.gold, settled.got)
+
+
+def by_text(answer: str, reference: str) -> Check | ForSympy:
+    """What `math` says where texts and plain numbers decide, else what it asks math-verify."""
     found, gold = final_answer(answer), expected_answer(reference)
     shown = found.text[-_SHOWN:] if found.form == "whole" else found.text
     same_text = latex.compared(latex.normalised(gold), latex.normalised(found.text))
@@ -111,11 +130,14 @@ def _math(answer: str, reference: str, metadata: str | None) -> Check:
     left, right = _plain_number(gold), _plain_number(found.text)
     if left and right:
         return _decided(same(left, right), gold, shown)
+    exact = latex.rational(gold), latex.rational(found.text)
+    if None not in exact:
+        return _decided(exact[0] == exact[1], gold, shown)
     if max(len(shown), len(gold)) > _LONGEST:
         return Check(None, f"an answer of {len(shown)} characters is not compared by math", "answer_unparsed", shown)
     prose = found.form in ("sentence", "marker", "whole") and not latex.is_expression(found.text)
     said = found.text[-600:] if prose else latex.as_latex(found.text)  # in prose it looks for the expression
-    return _from_reply(_math_reply(latex.as_latex(gold), said), gold, shown)
+    return ForSympy(latex.as_latex(gold), said, gold, shown)
 
 
 def _plain_number(text: str) -> Number | None:

@@ -1,117 +1,121 @@
-"""Words, n-grams, repetition and numbers of a text, in numpy; stable across processes and machines (pure).
+"""Words, runs of words, repetition and numbers of texts; stable across processes and machines (pure).
 
 A word is a run of ASCII letters and digits or of non-ASCII letters; operators (`+ - * / = < > ^ %`) and
 characters from U+2000 to U+DFFF (mathematical signs, kana, CJK, Hangul) are words by themselves, so maths
-and scripts without spaces have n-grams too. Digits are kept: the same sentence with another number is
-another text.
+and scripts without spaces have runs of words too. Digits are kept: the same sentence with another number is
+another text. The loops are in `kernel.py`, and work on a whole column of texts.
 """
 
 import hashlib
 import re
 import unicodedata
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
-
-_SEPARATOR, _LETTER, _ALONE, _CONTINUATION = 0, 1, 2, 3
-_BASE = np.uint64(0x9E3779B97F4A7C15)
-_MIX = np.uint64(0xBF58476D1CE4E5B9)
-
-
-def _byte_kinds() -> npt.NDArray[np.uint8]:
-    kinds = np.zeros(256, dtype=np.uint8)
-    kinds[[ord(c) for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"]] = _LETTER
-    kinds[[ord(c) for c in "+-*/=<>^%"]] = _ALONE
-    kinds[0xC3:0xE2] = _LETTER
-    kinds[0xE2:0xEE] = _ALONE
-    kinds[0xEE:] = _LETTER
-    kinds[0x80:0xC0] = _CONTINUATION
-    return kinds
+Counts: TypeAlias = npt.NDArray[np.int64]
+Arrow: TypeAlias = Any
+"""A pyarrow array; the stubs of `pyarrow.compute` refuse much that it takes."""
 
 
-_KINDS = _byte_kinds()
+@dataclass(frozen=True)
+class Columns:
+    """Hashes of n texts: those of text i are `hashes[ends[i]:ends[i + 1]]`, and `ends[0]` is 0."""
+
+    hashes: Hashes
+    ends: Counts
+
+    def __len__(self) -> int:
+        return len(self.ends) - 1
+
+    def __getitem__(self, row: int) -> Hashes:
+        return self.hashes[self.ends[row] : self.ends[row + 1]]
+
+    @property
+    def counts(self) -> Counts:
+        return np.diff(self.ends)
 
 
-def _powers(count: int) -> Hashes:
-    with np.errstate(over="ignore"):
-        return np.multiply.accumulate(np.full(count, _BASE, dtype=np.uint64))
+def normal(text: str) -> str:
+    """NFKC and lower case, by Python's tables; ASCII stays as it is, as the kernel lowers it."""
+    if text.isascii():
+        return text
+    return (text if unicodedata.is_normalized("NFKC", text) else unicodedata.normalize("NFKC", text)).lower()
 
 
-_POWERS = _powers(4096)
+def split(texts: Arrow) -> Columns:
+    """The words of each text of a column, in order, after NFKC and lower case; a null is an empty text. Needs 8 bytes
+    a word, and a copy of the column where not all of it is ASCII."""
+    texts = texts.cast(pa.large_string()).fill_null("")
+    others: Arrow = pc.invert(pc.string_is_ascii(texts))
+    if pc.any(others).as_py():
+        rest = [normal(text) for text in texts.filter(others).to_pylist()]
+        texts = pc.replace_with_mask(texts, others, pa.array(rest, pa.large_string()))
+    _, ends, data = texts.buffers()
+    offsets = np.frombuffer(ends, np.int64, len(texts) + 1, 8 * texts.offset) if len(texts) else _NO_TEXTS
+    return _split(np.frombuffer(data or b"", np.uint8), offsets)
 
 
-def _mixed(hashes: Hashes) -> Hashes:
-    hashes = (hashes ^ (hashes >> np.uint64(31))) * _MIX
-    return hashes ^ (hashes >> np.uint64(29))
+_NO_TEXTS = np.zeros(1, dtype=np.int64)
+
+
+def _split(data: npt.NDArray[np.uint8], offsets: Counts) -> Columns:
+    hashes = np.empty(int(offsets[-1] - offsets[0]), dtype=np.uint64)
+    ends = np.zeros(len(offsets), dtype=np.int64)
+    if not len(hashes):
+        return Columns(hashes, ends)
+    from tasks.judge import kernel
+
+    kernel.split(data, offsets, hashes, ends)
+    return Columns(hashes[: ends[-1]], ends)
 
 
 def words(text: str) -> Hashes:
-    """One 64-bit hash a word, in order, after NFKC and lower case."""
-    if not unicodedata.is_normalized("NFKC", text):
-        text = unicodedata.normalize("NFKC", text)
-    data = np.frombuffer(text.lower().encode("utf-8", "replace"), dtype=np.uint8)
-    if not len(data):
-        return np.empty(0, dtype=np.uint64)
-    kinds = _KINDS[data]
-    starts = np.flatnonzero(_starts(kinds))
-    if not len(starts):
-        return np.empty(0, dtype=np.uint64)
-    return _word_hashes(data, kinds, starts)
+    """One 64-bit hash a word of one text; half a surrogate pair counts as `?`."""
+    data = np.frombuffer(normal(text).encode("utf-8", "replace"), dtype=np.uint8)
+    return _split(data, np.array([0, len(data)], dtype=np.int64)).hashes
 
 
-def _starts(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Where a word or a gap begins; a continuation byte belongs to whatever its character is."""
-    before = np.empty_like(kinds)
-    before[0] = _SEPARATOR
-    lead = np.maximum.accumulate(np.where(kinds == _CONTINUATION, 0, np.arange(len(kinds))))
-    owner = kinds[lead]
-    before[1:] = owner[:-1]
-    is_lead = kinds != _CONTINUATION
-    begins: npt.NDArray[np.bool_] = is_lead & ((kinds == _ALONE) | (kinds != before))
-    return begins
+def one(hashes: Hashes) -> Columns:
+    """The words of one text as a column of it."""
+    return Columns(hashes, np.array([0, len(hashes)], dtype=np.int64))
 
 
-def _word_hashes(data: npt.NDArray[np.uint8], kinds: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp]) -> Hashes:
-    lengths = np.diff(np.append(starts, len(data)))
-    place = np.arange(starts[0], len(data)) - np.repeat(starts, lengths)
-    values = (data[starts[0] :].astype(np.uint64) + np.uint64(1)) * _POWERS[place % len(_POWERS)]
-    hashes = np.add.reduceat(values, starts - starts[0])
-    return _mixed(hashes[kinds[starts] != _SEPARATOR])
-
-
-def ngrams(hashes: Hashes, size: int) -> Hashes:
-    """One hash for each run of `size` words; one for the whole text where it has fewer words, none where it
-    has none."""
+def runs(words_of: Columns, size: int) -> Columns:
+    """The set of each text's runs of `size` words, in the order of their first occurrence: one hash for each; one for
+    the whole of a text that has fewer words, none for one that has none."""
+    hashes, ends = np.empty(len(words_of.hashes), dtype=np.uint64), np.zeros_like(words_of.ends)
     if not len(hashes):
-        return hashes
-    size = min(size, len(hashes))
-    count = len(hashes) - size + 1
-    total = np.zeros(count, dtype=np.uint64)
-    for offset in range(size):
-        total = total * _BASE + hashes[offset : offset + count]
-    return _mixed(total)
+        return Columns(hashes, ends)
+    from tasks.judge import kernel
+
+    kernel.distinct_runs(words_of.hashes, words_of.ends, size, hashes, ends)
+    return Columns(hashes[: ends[-1]], ends)
 
 
-def distinct(hashes: Hashes) -> Hashes:
-    """Sorted, each once. Sorting beats numpy's own `unique`, which hashes, several times at the lengths of
-    traces."""
-    ordered = np.sort(hashes)
-    if len(ordered) < 2:
-        return ordered
-    firsts: Hashes = ordered[np.append(True, ordered[1:] != ordered[:-1])]
-    return firsts
+class Index:
+    """Which of some known runs of words a text holds; `known` are distinct and not 0."""
 
+    def __init__(self, known: Hashes) -> None:
+        self._table = np.zeros(1 << (2 * len(known)).bit_length(), dtype=np.uint64)
+        self._places = np.zeros(len(self._table), dtype=np.int64)
+        if not len(known):
+            return
+        from tasks.judge import kernel
 
-def repeated_share(hashes: Hashes, size: int = 8) -> float:
-    """Share of the word n-grams of a text that occurred before in it; 0 for a text of fewer words."""
-    if len(hashes) <= size:
-        return 0.0
-    grams = ngrams(hashes, size)
-    return 1.0 - len(distinct(grams)) / len(grams)
+        kernel.enter(known, self._table, self._places)
+
+    def met(self, hashes: Hashes, size: int) -> Counts:
+        """The places in `known` of those runs that occur in a text's words, in their order."""
+        from tasks.judge import kernel
+
+        found = np.empty(len(hashes), dtype=np.int64)
+        return np.unique(found[: kernel.meet(hashes, size, self._table, self._places, found)])
 
 
 _ZSTD = pa.Codec("zstd", compression_level=1)
@@ -120,13 +124,6 @@ _ZSTD = pa.Codec("zstd", compression_level=1)
 def compression_ratio(data: bytes) -> float:
     """Bytes to zstd bytes (level 1); 1 for an empty text."""
     return len(data) / len(_ZSTD.compress(data)) if data else 1.0
-
-
-def jaccard(left: Hashes, right: Hashes) -> float:
-    """Exact Jaccard similarity of two sorted sets of n-grams."""
-    shared = len(np.intersect1d(left, right, assume_unique=True))
-    union = len(left) + len(right) - shared
-    return shared / union if union else 1.0
 
 
 _NUMBERS = re.compile(r"\d+")

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.judge.chunk import judge_chunk
-from tasks.judge.duplicates import Chunk, compare
+from tasks.judge.duplicates import compare
+from tasks.judge.judging import Chunk
 from tasks.judge.near import clusters
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rows import INPUTS
@@ -52,8 +53,10 @@ def late(rows: Sequence[dict[str, Any]], folder: Path, chunk_rows: int = 3, **po
         judge_chunk(chunk.inputs, chunk.judged, rules)
         chunks.append(chunk)
     with duckdb.connect() as connection:
-        vote_and_rate(connection, chunks, rules)
-        compare(connection, chunks, rules, folder)
+        inputs, judged = [str(chunk.inputs) for chunk in chunks], [str(chunk.judged) for chunk in chunks]
+        connection.read_parquet(inputs).create_view("traces")
+        vote_and_rate(connection, judged, rules)
+        compare(connection, judged, rules, folder)
         table = connection.sql("select * exclude (place) from late order by trace_id").to_arrow_table()
     return {one["trace_id"]: one for one in table.to_pylist()}
 

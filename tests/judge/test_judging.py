@@ -223,3 +223,33 @@ def test_an_evaluation_pack_that_is_not_there_ends_the_judging_before_it_begins(
     fill(data_root, sums(1))
     with pytest.raises(BadInput, match="nowhere.jsonl"):
         judged(data_root, JudgePolicy(eval_packs=(data_root.path / "nowhere.jsonl",)))
+
+
+def test_what_was_found_in_a_trace_is_not_looked_for_again_when_more_answers_come(data_root: DataRoot) -> None:
+    """A second part of answers probes what exists: only its own rows are judged by themselves."""
+    first, second = sums(8)[:5], sums(8)[5:]
+    fill(data_root, first)
+    judged(data_root)
+    assert rows(data_root, "select count(*) from store.findings_parquet") == [(5,)]
+    like_first = replace(first[0], teacher="other")
+    fill(data_root, [*second, like_first], "1")
+    again = judged(data_root, run="run-2")
+    assert (again.traces, again.kept, again.reasons) == (9, 8, {"exact_duplicate": 1})
+    assert rows(data_root, "select count(*), count(distinct trace_id) from store.findings_parquet") == [(9, 9)]
+    other = JudgePolicy(keep_per_prompt=3)  # concerns only what compares traces
+    assert judged(data_root, other, "run-3").kept == 8
+    assert rows(data_root, "select count(*) from store.findings_parquet") == [(9,)]
+    assert judged(data_root, JudgePolicy(min_tokens=5), "run-4").kept == 8
+    assert rows(data_root, "select count(*) from store.findings_parquet") == [(18,)]
+
+
+def test_verdicts_are_the_same_whether_answers_came_at_once_or_in_parts(data_root: DataRoot, tmp_path: Path) -> None:
+    answers = mixed()
+    at_once = DataRoot(tmp_path / "at once")
+    fill(at_once, answers)
+    judged(at_once)
+    for number, start in enumerate(range(0, len(answers), 4)):
+        fill(data_root, answers[start : start + 4], str(number))
+        judged(data_root, run=f"run-{number}")
+    said = "select trace_id, outcome, reason, details, signals from verdicts where is_current order by trace_id"
+    assert rows(data_root, said) == rows(at_once, said)

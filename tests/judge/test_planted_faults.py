@@ -25,6 +25,8 @@ CAUGHT_BY = {
     "identity_leaks": "identity_leak",
     "control_tokens": "control_tokens",
     "injections": "injection",
+    "secrets": "secret",
+    "personal": "personal_data",
     "foreign_scripts": "script_mix",
 }
 ENOUGH = 0.98
