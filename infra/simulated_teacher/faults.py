@@ -26,12 +26,13 @@ TEXT_FAULTS = (
     "repeats",
     "wrong_answers",
     "wrong_reasoning",
+    "spoiled_reasoning",
     "truncated",
 )
 SLIPS = ("identity_leaks", "control_tokens", "injections", "secrets", "personal", "foreign_scripts")
 EXTRA_FAULTS = ("canaries", "missing_usage", "model_swaps", *SLIPS)
 ATTEMPT_FAULTS = ("resets_before", "server_errors", "stalls", "malformed", "resets_after")
-NEED_A_SOLUTION = frozenset({"wrong_answers", "wrong_reasoning", "repeats"})
+NEED_A_SOLUTION = frozenset({"wrong_answers", "wrong_reasoning", "spoiled_reasoning", "repeats"})
 
 CANARY = "The canary of this teacher is"
 _LOOPS = 16
@@ -141,6 +142,20 @@ def _wrong_reasoning(reply: Reply, chance: float) -> Reply:
     return replace(reply, reasoning=f"{reply.reasoning[: at.start(1)]}{wrong}{reply.reasoning[at.end(1) :]}")
 
 
+def _spoiled_reasoning(reply: Reply, chance: float) -> Reply:
+    """Every result but the last is wrong, and the steps after it go on with the wrong one; the last is right again, so
+    that whoever looks at answers alone sees nothing. Of a text with fewer than two results one step is wrong."""
+    results = list(_RESULT.finditer(reply.reasoning))
+    if len(results) < 2:
+        return _wrong_reasoning(reply, chance)
+    *between, last = results
+    spoilt, kept = reply.reasoning[: last.start(1)], reply.reasoning[last.start(1) :]
+    for at in reversed(between):
+        wrong = _off_by_a_little(at[1], chance)
+        spoilt = spoilt[: at.start(1)] + re.sub(rf"(?<!\d){at[1]}(?!\d)", wrong, spoilt[at.start(1) :])
+    return replace(reply, reasoning=spoilt + kept)
+
+
 def _loop(reply: Reply, solution: Solution) -> Reply:
     return replace(reply, reasoning=" ".join((reply.reasoning, *[solution.steps[-1]] * _LOOPS)))
 
@@ -204,6 +219,8 @@ def _text(switches: Switches, seed: int, question: Question, solution: Solution 
         return _wrong_answer(reply, solution, chance)
     if solution is not None and fault == "wrong_reasoning":
         return _wrong_reasoning(reply, chance)
+    if solution is not None and fault == "spoiled_reasoning":
+        return _spoiled_reasoning(reply, chance)
     if solution is not None and fault == "repeats":
         return _loop(reply, solution)
     return reply

@@ -107,6 +107,7 @@ class Switches:
 
     wrong_answers: float = _share("last step and answer wrong")
     wrong_reasoning: float = _share("a step wrong, the answer right")
+    spoiled_reasoning: float = _share("results on the way wrong and gone on with, the last one and the answer right")
     truncated: float = _share("cut short with finish_reason length, whatever max_tokens says")
     refusals: float = _share("refuses in words")
     repeats: float = _share("loops over its last step")

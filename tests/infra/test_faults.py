@@ -1,6 +1,7 @@
 """Faults are seeded, independent of each other, and planted only where they are true."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,9 @@ def test_setting_one_fault_moves_no_other() -> None:
     assert all(a == b for a, b in zip(alone, both, strict=True) if b != ("refusals",))
 
 
-@pytest.mark.parametrize("fault", ["wrong_answers", "wrong_reasoning", "truncated", "refusals", "repeats", *SLIPS])
+@pytest.mark.parametrize(
+    "fault", ["wrong_answers", "wrong_reasoning", "spoiled_reasoning", "truncated", "refusals", "repeats", *SLIPS]
+)
 def test_a_fault_comes_as_often_as_it_was_set(fault: str) -> None:
     planted = sum(one.planted == (fault,) for one in many(Switches().changed({fault: 0.25}), 800))
     assert 150 < planted < 250
@@ -68,6 +71,13 @@ def test_wrong_reasoning_keeps_the_right_answer() -> None:
     for one in many(Switches(wrong_reasoning=1.0), 50):
         assert one.answer == "151" and one.content == "Answer: 151"
         assert one.reasoning != "47 + 85 = 132. 132 + 19 = 151."
+
+
+def test_spoiled_reasoning_goes_on_with_what_is_wrong_and_ends_in_the_right_answer() -> None:
+    for one in many(Switches(spoiled_reasoning=1.0), 50):
+        assert one.answer == "151" and one.content == "Answer: 151"
+        said = re.fullmatch(r"47 \+ 85 = (\d+)\. (\d+) \+ 19 = 151\.", one.reasoning)
+        assert said is not None and said[1] == said[2] != "132"
 
 
 def test_a_truncated_reply_is_a_beginning_without_an_answer() -> None:
