@@ -104,7 +104,7 @@ def results(folder: Path) -> Sequence[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "r.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.line
 @pytest.mark.timeout(900)  # two runs of the line and two trainings; 300 s on a machine with a load of 6
 def test_the_bench_runs_and_what_is_finished_is_not_done_again(tmp_path: Path, prefect_url: str) -> None:

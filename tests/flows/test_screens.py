@@ -13,7 +13,7 @@ from still import Place, sums
 
 from warehouse.catalog import connect
 
-pytestmark = pytest.mark.line
+pytestmark = [pytest.mark.line, pytest.mark.slow]
 
 FALL = json.dumps({"after_requests": 110, "wrong_answers": 0.7})
 SCREENS: dict[str, object] = {"accuracy": {"window": 50}, "style": None}
@@ -93,8 +93,12 @@ def test_the_same_command_again_does_not_ask_it(fallen: Fallen) -> None:
 
 
 def test_acknowledged_it_is_asked_again_and_nothing_is_put_aside(fallen: Fallen) -> None:
-    told = {**SCREENS, "acknowledged": [fired(fallen.place)["look_id"]]}
-    after = fallen.place.run(fallen.place.write_recipe(sums(WANTED), **TEACHERS, judge={"screens": told}))
+    for _ in range(3):  # a window that fired may hold answers of before the fall: the next falls below it too
+        ids = [look["look_id"] for look in looks(fallen.place) if look["verdict"] == "fired"]
+        told = {**SCREENS, "acknowledged": ids}
+        after = fallen.place.run(fallen.place.write_recipe(sums(WANTED), **TEACHERS, judge={"screens": told}))
+        if not after["paused"]:
+            break
     assert (after["funnel"]["not_asked"], after["paused"]) == (0, [])
     assert fallen.falls.referee()["requests"] > fallen.requests
     assert "screen_accuracy" not in after["reasons"]

@@ -37,6 +37,7 @@ def check_sums(run: dict[str, Any]) -> None:
     assert run["published"]["over_target"] == funnel["over_target"]
 
 
+@pytest.mark.slow
 def test_exactly_so_many_rows_are_published_and_the_same_again(place: Place) -> None:
     with SimulatedTeacher(wrong_answers=0.3, truncated=0.1) as teacher:
         place.write_teacher(teacher.base_url)
