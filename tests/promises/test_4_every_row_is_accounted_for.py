@@ -122,7 +122,11 @@ def test_a_rejected_row_stays_one_query_away(root: DataRoot) -> None:
     judged = judge_answers(root, "run-1", DATASET, PLAN, JudgePolicy(), NOW)
     rows = query(root, "select question, answer, reason, details from rejected where dataset = 'sums'")
     assert len(rows) == judged.rejected > 0
-    assert {row["reason"] for row in rows} == set(judged.reasons) - {"no_reference", "too_few_votes", "answer_ambiguous"}
+    assert {row["reason"] for row in rows} == set(judged.reasons) - {
+        "no_reference",
+        "too_few_votes",
+        "answer_ambiguous",
+    }
     assert query(root, "select count(*) as rows from traces") == [{"rows": judged.traces}]
 
 
