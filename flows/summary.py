@@ -27,7 +27,11 @@ LENGTHS = """
 """
 SCREENED = """
     select teacher, screen, window_number, verdict, statistic, n, p, threshold, power from screens where dataset = ?
-    qualify row_number() over (partition by teacher, screen order by looked_at desc, window_number desc) = 1
+    qualify row_number() over (
+        partition by teacher, screen
+        order by
+            case verdict when 'too_few' then 2 when 'baseline' then 1 else 0 end, looked_at desc, window_number desc
+    ) = 1
     order by teacher, screen
 """
 
@@ -115,7 +119,7 @@ def read_drawn_again(root: DataRoot, dataset: str) -> tuple[Drawn, ...]:
 
 
 def read_screened(root: DataRoot, dataset: str) -> tuple[Screened, ...]:
-    """The latest look of each screen at each teacher of a dataset."""
+    """The latest look of each screen at each teacher of a dataset, one that could say something if there is one."""
     with connect(root) as warehouse:
         return tuple(Screened(*row) for row in warehouse.execute(SCREENED, [dataset]).fetchall())
 

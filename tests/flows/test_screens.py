@@ -108,7 +108,9 @@ def test_a_teacher_that_stays_as_it_is_passes_and_says_with_which_power(place: P
     with SimulatedTeacher(wrong_answers=0.1) as teacher:
         place.write_teacher(teacher.base_url)
         recipe = place.write_recipe(sums(200), batch_rows=50, judge={"screens": {"accuracy": {"window": 80}}})
-        assert place.run(recipe)["paused"] == []
+        run = place.run(recipe)
+        assert run["paused"] == []
+        assert [each["verdict"] for each in run["screened"] if each["screen"] == "accuracy"] == ["passed"]
         found = {look["window_number"]: look for look in looks(place)}
         assert [found[nth]["verdict"] for nth in (1, 2, 3)] == ["baseline", "passed", "too_few"]
         assert "or lower is seen with 90%" in found[2]["power"]
