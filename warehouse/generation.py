@@ -48,8 +48,7 @@ def open_current(root: DataRoot, now: datetime, deadline: float) -> duckdb.DuckD
     try:
         connection.execute("pragma disable_checkpoint_on_shutdown")
         connection.execute("set wal_autocheckpoint = '1 TB'")
-        migrate(connection, shipped_migrations(), str(root.path), now)
-        renew_views(connection)
+        _bring_up_to_date(connection, root, now)
     except BaseException:
         connection.close()
         raise
@@ -100,7 +99,7 @@ def _next(root: DataRoot, old: Path | None, now: datetime) -> Path:
         if old is not None:
             copy_with_log(old, folding)
         with closing(open_file(str(folding))) as connection:  # closing writes the log into the file
-            migrate(connection, shipped_migrations(), str(root.path), now)
+            _bring_up_to_date(connection, root, now)
         make_durable(folding)
         os.replace(folding, path)
         make_durable(root.catalog)
@@ -109,6 +108,12 @@ def _next(root: DataRoot, old: Path | None, now: datetime) -> Path:
         reason = error if isinstance(error, OSError) else OSError(str(error).splitlines()[0])
         raise RunFailed(unwritable(path, reason)) from error
     return path
+
+
+def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, root: DataRoot, now: datetime) -> None:
+    """Tables and views; of a new generation too, else the log holds its views and every commit replays them."""
+    migrate(connection, shipped_migrations(), str(root.path), now)
+    renew_views(connection)
 
 
 def _connect(path: Path, deadline: float) -> duckdb.DuckDBPyConnection:

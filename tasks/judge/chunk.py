@@ -36,7 +36,7 @@ _REPEATING: dict[str, Any] = {
 
 
 def put_inputs(path: Path, inputs: pa.Table) -> None:
-    """Write rows to be judged. They are read twice and then removed, so reading fast counts for more than size."""
+    """Write rows to be judged. They are read once and then removed, so speed counts for more than size."""
     pq.write_table(inputs, path, compression="lz4", **_REPEATING)
 
 

@@ -8,11 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.judge.diverse import spread_out
-from tasks.judge.sketch import PERMUTATIONS
+from tasks.judge.sketch import PERMUTATIONS, loaded
 from tasks.judge.statements import Connection, statement
 
 _CHOSEN = pa.schema([("place", pa.int64()), ("rank", pa.int64())])
 _STREAM_ROWS = 8192
+_WORDLESS = b"\xff" * 4 * PERMUTATIONS
+"""Stands for the sketch of a text without words, which has none."""
 
 
 def choose(connection: Connection, judged: Sequence[str], keep: int | None) -> None:
@@ -29,7 +31,7 @@ def _chosen(connection: Connection, judged: Sequence[str], keep: int) -> Iterato
     rows = _rows(connection, judged, keep)
     for _, group in groupby(rows, key=lambda row: row["prompt_id"]):
         traces = list(group)
-        digests = np.stack([np.frombuffer(row["digest"] or b"\xff" * 4 * PERMUTATIONS, dtype="<u4") for row in traces])
+        digests = loaded(pa.array([row["digest"] or _WORDLESS for row in traces], pa.binary()))
         is_right = np.array([row["is_right"] for row in traces])
         for rank, row in enumerate(spread_out(digests, is_right, keep), 1):
             yield traces[row]["place"], rank
