@@ -139,7 +139,7 @@ def test_a_run_publishes_leaves_artifacts_and_starts_the_training_by_itself(plac
     run = api.start("distill/distill", {"recipe": recipe})
     assert api.ends(run) == "Completed"
     artifacts = api.call("POST", "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run]}}})
-    assert {artifact["key"] for artifact in artifacts} == {"progress", "funnel", "version"}
+    assert {artifact["key"] for artifact in artifacts} == {"progress", "funnel", "screens", "version"}
     task_runs = api.call("POST", "/task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})
     assert {"ask trained-0001", "ask trained-0002", "ask trained-0003"} <= {task["name"] for task in task_runs}
     (training,) = wait_until(lambda: api.runs_of("train/train"), 60, "no training starts")
