@@ -8,12 +8,13 @@ from dataclasses import replace
 from prefect.artifacts import acreate_markdown_artifact
 
 from flows.line import Line
-from flows.summary import Screened, read_screened
 from tasks.ask.batch import OnBatch
 from tasks.ask.call import BatchDone
 from tasks.ask.plan import AskPlan
+from tasks.judge.screens.latest import Screened, read_screened
 from tasks.judge.screens.look import Firing
 from tasks.judge.screens.screening import Asked, Watching, screen_teachers, standing
+from warehouse.catalog import connect
 
 
 async def screen(line: Line) -> tuple[Firing, ...]:
@@ -33,8 +34,10 @@ async def screen(line: Line) -> tuple[Firing, ...]:
         line.now(),
     )
     line.progress.say(screens=[firing.line for firing in firings])
+    with connect(line.root) as warehouse:
+        screened = read_screened(warehouse, recipe.dataset)
     await acreate_markdown_artifact(
-        screens_markdown(recipe.dataset, firings, read_screened(line.root, recipe.dataset)),
+        screens_markdown(recipe.dataset, firings, screened),
         key="screens",
         description="what the screens say of each teacher, and with which power",
     )

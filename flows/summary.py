@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from tasks.judge.screens.latest import Screened, read_screened
 from tasks.judge.screens.look import Firing
 from tasks.publish.publication import Published
 from tasks.train.student import StudentDone
@@ -25,15 +26,6 @@ LENGTHS = """
         first_mean_tokens, first_p50_tokens, first_p90_tokens, first_p99_tokens
     from lengths where dataset = ? and resampled > 0 order by teacher
 """
-SCREENED = """
-    select teacher, screen, window_number, verdict, statistic, n, p, threshold, power from screens where dataset = ?
-    qualify row_number() over (
-        partition by teacher, screen
-        order by
-            case verdict when 'too_few' then 2 when 'baseline' then 1 else 0 end, looked_at desc, window_number desc
-    ) = 1
-    order by teacher, screen
-"""
 
 
 @dataclass(frozen=True)
@@ -51,21 +43,6 @@ class Drawn:
     first_mean: float | None
     """With the first draws in place of the later ones, as far as they went."""
     first_quantiles: tuple[float | None, ...]
-
-
-@dataclass(frozen=True)
-class Screened:
-    """The latest look of one screen at one teacher; the columns of the view `screens`."""
-
-    teacher: str
-    screen: str
-    window: int
-    verdict: str
-    statistic: str
-    n: int
-    p: float | None
-    threshold: float
-    power: str
 
 
 @dataclass(frozen=True)
@@ -118,12 +95,6 @@ def read_drawn_again(root: DataRoot, dataset: str) -> tuple[Drawn, ...]:
     )
 
 
-def read_screened(root: DataRoot, dataset: str) -> tuple[Screened, ...]:
-    """The latest look of each screen at each teacher of a dataset, one that could say something if there is one."""
-    with connect(root) as warehouse:
-        return tuple(Screened(*row) for row in warehouse.execute(SCREENED, [dataset]).fetchall())
-
-
 def summarise(
     root: DataRoot,
     dataset: str,
@@ -138,8 +109,9 @@ def summarise(
     with connect(root) as warehouse:
         requests, tokens, usd = warehouse.execute(SPENT, [dataset]).fetchall()[0]
         asked = warehouse.execute(ASKED, [run_id]).fetchall()[0][0]
+        screened = read_screened(warehouse, dataset)
     drawn = read_drawn_again(root, dataset)
-    paused, screened = tuple(firing.line for firing in firings), read_screened(root, dataset)
+    paused = tuple(firing.line for firing in firings)
     return Summary(
         dataset,
         run_id,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from simulated import SimulatedTeacher
-from still import Place, prefect_server
+from still import Place, prefect_server, running_ray
 
 import flows  # noqa: F401  (sets the switches that Ray and Prefect read when they are imported)
 from tasks.gym import stand_in_for_solver
@@ -43,6 +43,13 @@ def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One real Prefect server for all tests that run the line."""
     with prefect_server(tmp_path_factory.mktemp("prefect")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def ray_address() -> Iterator[str]:
+    """One Ray for all tests that run the line and are not about Ray: the way it is used with a cluster."""
+    with running_ray() as address:
+        yield address
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -73,16 +73,34 @@ def _answers(url: str) -> bool:
         return False
 
 
+@contextmanager
+def running_ray() -> Iterator[str]:
+    """A Ray on this machine, as `still run` starts one; yields its address."""
+    command = [sys.executable, "-m", "flows.ray_host"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as host:
+        assert host.stdout is not None
+        yield str(json.loads(host.stdout.readline())["address"])
+
+
 @dataclass(frozen=True)
 class Place:
     """A folder with a data root, a registry entry for one teacher, and recipes."""
 
     folder: Path
     prefect_url: str
+    ray_address: str = ""
+    """Of a Ray that is there already; empty: each run starts one of its own."""
 
     @property
     def root(self) -> DataRoot:
         return DataRoot(self.folder / "data")
+
+    @property
+    def with_own_ray(self) -> "Place":
+        """The same, where each run starts a Ray of its own, which ends with it: what a user has without a cluster."""
+        return replace(self, ray_address="")
 
     def write_teacher(self, base_url: str, **fields: object) -> None:
         """The simulated teacher's entry for this port; `fields` go over it, None takes one away."""
@@ -118,6 +136,7 @@ class Place:
             "PREFECT_API_URL": self.prefect_url,
             "STILLHOUSE_DATA": str(self.root.path),
             "STILLHOUSE_TEACHERS": str(self.folder / "teachers"),
+            "STILLHOUSE_RAY_ADDRESS": self.ray_address,
         }
         return subprocess.Popen(
             [BIN / "still", *map(str, arguments)],

@@ -15,8 +15,9 @@ from flows.command.plan_view import lines
 from flows.command.view import duration
 from flows.forecast import Forecast
 from flows.settings import Settings
-from flows.summary import Drawn, Screened, Summary
+from flows.summary import Drawn, Summary
 from tasks.judge.judge import Judged
+from tasks.judge.screens.latest import Screened
 from tasks.publish.publication import Published
 from tasks.train.student import StudentDone
 

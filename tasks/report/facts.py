@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tasks.judge.screens.latest import Screened
+
 STATUSES = ("failed", "maybe_paid", "not_asked", "unanswered", "unjudged")
 """Of samples without a verdict. `unanswered`: the plan is no longer the current one, so nobody knows which it was;
 `unjudged`: answered since."""
@@ -231,4 +233,6 @@ class Facts:
     duplicates: Duplicates
     hits: tuple[Hit, ...]
     hits_in_all: int
+    screened: tuple[Screened, ...]
+    """As the dataset's screens stand when the report is written."""
     examples: tuple[Example, ...]

@@ -11,6 +11,7 @@ from importlib import resources
 from itertools import groupby
 from typing import Any
 
+from tasks.judge.screens.latest import read_screened
 from tasks.publish.reading import Connection, all_rows, one_row
 from tasks.report.facts import (
     Bin,
@@ -70,6 +71,7 @@ def read_facts(connection: Connection, subject: Subject) -> Facts:
         duplicates=read_duplicates(connection, subject),
         hits=hits,
         hits_in_all=in_all,
+        screened=read_screened(connection, subject.dataset),
         examples=read_examples(connection),
     )
 

@@ -18,8 +18,10 @@ def teacher() -> Iterator[SimulatedTeacher]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, prefect_url: str, teacher: SimulatedTeacher) -> Place:
-    place = Place(tmp_path_factory.mktemp("bad-input"), prefect_url)
+def place(
+    tmp_path_factory: pytest.TempPathFactory, prefect_url: str, ray_address: str, teacher: SimulatedTeacher
+) -> Place:
+    place = Place(tmp_path_factory.mktemp("bad-input"), prefect_url, ray_address)
     place.write_teacher(teacher.base_url)
     return place
 
@@ -122,11 +124,11 @@ def test_a_shard_that_was_changed_is_not_trained_on(place: Place, published: str
 
 @pytest.mark.slow
 def test_a_data_root_of_a_newer_version_is_left_alone(
-    tmp_path: Path, prefect_url: str, teacher: SimulatedTeacher
+    tmp_path: Path, prefect_url: str, ray_address: str, teacher: SimulatedTeacher
 ) -> None:
     import duckdb
 
-    place = Place(tmp_path, prefect_url)
+    place = Place(tmp_path, prefect_url, ray_address)
     place.write_teacher(teacher.base_url)
     recipe = place.write_recipe(sums(5))
     place.run(recipe)

@@ -1,4 +1,5 @@
-"""The whole line, as a user runs it: local Ray, a real Prefect server, the simulated teacher on a socket."""
+"""The whole line, as a user runs it: Ray of its own or one that is there, a real Prefect server, the simulated teacher
+on a socket."""
 
 import json
 import re
@@ -25,8 +26,10 @@ def teacher() -> Iterator[SimulatedTeacher]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, prefect_url: str, teacher: SimulatedTeacher) -> Place:
-    place = Place(tmp_path_factory.mktemp("distill"), prefect_url)
+def place(
+    tmp_path_factory: pytest.TempPathFactory, prefect_url: str, ray_address: str, teacher: SimulatedTeacher
+) -> Place:
+    place = Place(tmp_path_factory.mktemp("distill"), prefect_url, ray_address)
     place.write_teacher(teacher.base_url)
     place.write_recipe(sums(WANTED), batch_rows=100)
     return place
@@ -34,7 +37,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, prefect_url: str, teacher: S
 
 @pytest.fixture(scope="module")
 def first(place: Place) -> dict[str, Any]:
-    return place.run(place.folder / "recipe.yaml")
+    return place.with_own_ray.run(place.folder / "recipe.yaml")
 
 
 def answered_twice(teacher: SimulatedTeacher) -> list[str]:
@@ -158,7 +161,7 @@ def test_ctrl_c_keeps_what_was_received_and_the_same_command_goes_on(place: Plac
     with SimulatedTeacher(latency=0.5) as slow:
         place.write_teacher(slow.base_url, name="slow", simulated=True, quota={"concurrency": 16})
         recipe = place.write_recipe(sums(160, seed=9), "stopped", dataset="stopped", teachers=["slow"])
-        process = place.start("run", recipe)
+        process = place.with_own_ray.start("run", recipe)
         wait_until(lambda: place.status("stopped").get("answered", 0) >= 20, 120, "20 answers")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)

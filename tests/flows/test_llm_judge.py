@@ -1,7 +1,6 @@
 """An LLM judge in a run: a teacher of its own, asked once, about what no rule could decide."""
 
 import re
-from pathlib import Path
 
 import pytest
 from simulated import SimulatedTeacher
@@ -10,8 +9,7 @@ from still import Place, sums
 pytestmark = [pytest.mark.line, pytest.mark.slow]
 
 
-def test_what_the_verifier_cannot_check_the_judge_decides_and_is_asked_once(tmp_path: Path, prefect_url: str) -> None:
-    place = Place(tmp_path, prefect_url)
+def test_what_the_verifier_cannot_check_the_judge_decides_and_is_asked_once(place: Place) -> None:
     problems = sums(24)
     for problem in problems[::2]:
         problem["reference"] = f"either 3 or else {problem['reference']}"  # not one number: the verifier cannot say

@@ -40,9 +40,9 @@ class Fallen:
 
 
 @pytest.fixture(scope="module")
-def fallen(tmp_path_factory: pytest.TempPathFactory, prefect_url: str) -> Iterator[Fallen]:
+def fallen(tmp_path_factory: pytest.TempPathFactory, prefect_url: str, ray_address: str) -> Iterator[Fallen]:
     with SimulatedTeacher(change=FALL) as falls, SimulatedTeacher(wrong_answers=0.1) as stays:
-        place = Place(tmp_path_factory.mktemp("fallen"), prefect_url)
+        place = Place(tmp_path_factory.mktemp("fallen"), prefect_url, ray_address)
         place.write_teacher(falls.base_url, name="falls", account="one", quota={"concurrency": 4})
         place.write_teacher(stays.base_url, name="stays", account="two")
         recipe = place.write_recipe(sums(WANTED), **TEACHERS, judge={"screens": SCREENS})

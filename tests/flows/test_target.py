@@ -1,6 +1,7 @@
 """Exactly N: rounds until N rows are kept, and the same N whatever interrupts them."""
 
 import signal
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,7 +100,8 @@ def test_a_run_that_is_killed_publishes_the_same_rows_as_one_that_is_not(
         return stage == moment and (moment == "judging" or status.get("answered", 0) > 30)
 
     with SimulatedTeacher(wrong_answers=0.3, latency=0.3) as teacher:
-        undisturbed = prepared(Place(tmp_path_factory.mktemp("undisturbed"), place.prefect_url), teacher.base_url)
+        elsewhere = replace(place, folder=tmp_path_factory.mktemp("undisturbed"))
+        undisturbed = prepared(elsewhere, teacher.base_url)
         whole = undisturbed.run(undisturbed.folder / "recipe.yaml")
         process = prepared(place, teacher.base_url).start("run", "recipe.yaml")
         wait_until(lambda: is_there() or process.poll() is not None, 120, moment)

@@ -20,6 +20,8 @@ from infra.simulated_teacher.solver import solve
 from infra.simulated_teacher.switches import Switches
 from tasks.judge.judge import judge_answers
 from tasks.judge.policy import JudgePolicy
+from tasks.judge.screens.policy import AccuracyScreen, Screens
+from tasks.judge.screens.screening import Asked, screen_teachers
 from warehouse.catalog import connect, transaction
 from warehouse.layout import DataRoot
 from warehouse.parts import write_part
@@ -129,10 +131,17 @@ def make(root: DataRoot, count: int = 400) -> DataRoot:
     pack = root.path / "exam.jsonl"
     pack.write_text(json.dumps({"question": EVAL_QUESTION}) + "\n")
     policy = JudgePolicy(eval_packs=(pack,), annotate=("identity",))
+    _screen(root)
     judged = judge_answers(root, "run-1", DATASET, PLAN, policy, NOW + timedelta(hours=1))
     _describe(root)
     _version(root, judged.judge_run)
     return root
+
+
+def _screen(root: DataRoot) -> None:
+    screens = Screens(accuracy=AccuracyScreen(window=40, alpha=0.1), style=None)
+    asked = [Asked(name, f"{name}-model", ()) for name in ("north", "south")]
+    screen_teachers.fn(root, "run-1", DATASET, screens, asked, "tiny", 1, NOW + timedelta(hours=1))
 
 
 def _describe(root: DataRoot) -> None:

@@ -119,6 +119,19 @@ def test_the_page_names_version_rules_teachers_and_limits(written: Path) -> None
 
 
 @pytest.mark.line
+def test_what_the_screens_said_last_of_each_teacher_stands_with_its_power(written: Path) -> None:
+    (section,) = re.findall(r'<h2 id="screens">.*?</section>', written.read_text(), re.DOTALL)
+    said = [re.sub("<[^>]*>", " ", row).split() for row in re.findall("<tr>.*?</tr>", section)[1:]]
+    assert [words[:4] for words in said] == [
+        ["north", "accuracy", "4", "fired"],
+        ["north", "family", "2", "unknown"],
+        ["south", "accuracy", "4", "passed"],
+        ["south", "family", "2", "unknown"],
+    ]
+    assert all("is seen with" in " ".join(words) for words in said if words[1] == "accuracy")
+
+
+@pytest.mark.line
 def test_a_report_lies_in_the_data_root_unless_told_otherwise(judged_root: DataRoot) -> None:
     path = write_report(judged_root, DATASET)
     assert path == judged_root.path.absolute() / "reports" / "sums-2026.11.21.1.html"
@@ -183,13 +196,14 @@ def test_a_family_of_any_name_is_drawn(name: str) -> None:
 
 
 EMPTY = Facts(
-    Subject("sums", "j", "p", "r", NOON, ()), (), (), (), (), {}, (), (), Duplicates((), (), (), 0), (), 0, ()
+    Subject("sums", "j", "p", "r", NOON, ()), (), (), (), (), {}, (), (), Duplicates((), (), (), 0), (), 0, (), ()
 )
 
 
 def test_an_empty_judging_has_a_page() -> None:
     text = render(EMPTY)
     assert "not published" in text and "no rule has held an answer back" in text
+    assert "No screen has looked at this dataset." in text
 
 
 def test_the_page_stays_small_whatever_the_examples_hold() -> None:
