@@ -6,8 +6,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request
 
 import pytest
@@ -30,9 +32,18 @@ class Api:
     def call(self, method: str, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self._url}{path}", data=data, method=method, headers={"content-type": "application/json"})
-        with OPENER.open(request, timeout=30) as response:
-            text = response.read()
+        (text,) = wait_until(lambda: self._answer(request), 60, f"Prefect is too busy for {method} {path}")
         return json.loads(text) if text else None
+
+    def _answer(self, request: Request) -> tuple[bytes] | None:
+        """None where the server's database is busy: nothing was done, and Prefect's own client asks again, too."""
+        try:
+            with OPENER.open(request, timeout=30) as response:
+                return (response.read(),)
+        except HTTPError as error:
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+            return None
 
     def deployment(self, name: str) -> Any:
         return self.call("GET", f"/deployments/name/{name}")
