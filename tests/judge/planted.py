@@ -1,0 +1,97 @@
+"""Answers of the simulated teacher with planted faults, and what the rules make of them: it knows the truth, and its
+wordings are not the rules'."""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infra.simulated_teacher.faults import Reply, compose
+from infra.simulated_teacher.question import parse_question
+from infra.simulated_teacher.solver import solve
+from infra.simulated_teacher.switches import Switches
+from tasks.judge.finding import Trace
+from tasks.judge.policy import JudgePolicy
+from tasks.judge.rows import judge_trace
+
+SHARE = 0.05
+CAUGHT_BY = {
+    "truncated": "truncated",
+    "refusals": "refused",
+    "empty_content": "empty_answer",
+    "repeats": "repetition",
+    "wrong_answers": "wrong_answer",
+    "identity_leaks": "identity_leak",
+    "control_tokens": "control_tokens",
+    "injections": "injection",
+    "secrets": "secret",
+    "personal": "personal_data",
+    "foreign_scripts": "script_mix",
+    "wrong_reasoning": "false_step",
+    "spoiled_reasoning": "false_step",
+}
+CAUSES = {"false_step": frozenset({"wrong_reasoning", "spoiled_reasoning", "wrong_answers"})}
+"""Faults that a reason may come from, where they are several: of a wrong answer the last step does not hold either."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was planted in an answer, and every reason that a rule has found, the verdict's own among them."""
+
+    planted: frozenset[str]
+    found: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How one rule did on one fault."""
+
+    planted: int
+    caught: int
+    said: int
+    """How often the rule gave its reason."""
+    rightly: int
+
+    @property
+    def recall(self) -> float:
+        return self.caught / self.planted
+
+    @property
+    def precision(self) -> float:
+        return self.rightly / self.said
+
+
+def replies(count: int, seed: int, switches: Switches) -> list[tuple[Reply, Trace]]:
+    """Sums of three numbers, answered."""
+    draws, made = random.Random(seed), []
+    for number in range(count):
+        left, right, last = (draws.randrange(100, 1000) for _ in range(3))
+        text = f"What is {left} + {right} - {last}?"
+        body = {"model": "simulated-teacher", "messages": [{"role": "user", "content": text}], "max_tokens": 512}
+        reply = compose(switches, 7, parse_question(json.dumps(body).encode(), f"key-{number}"), solve(text), 1)
+        finish = "stop" if reply.complete else "length"
+        known = (str(left + right - last), "numeric", None, text)
+        made.append((reply, Trace(f"t{number}", "ok", finish, reply.reasoning, reply.content, *known)))
+    return made
+
+
+def judged(count: int, seed: int = 2026) -> list[Row]:
+    """Each fault in `SHARE` of so many answers, judged by every rule that looks at one trace."""
+    policy, rows = JudgePolicy(), []
+    for reply, trace in replies(count, seed, Switches(styles=200).changed(dict.fromkeys(CAUGHT_BY, SHARE))):
+        row = judge_trace(trace, policy)
+        signals = json.loads(str(row["signals"]))
+        found = {said["found"] for said in signals.values() if "found" in said}
+        is_empty = {"empty_content"} if not reply.content else set()  # also where it was cut off before its answer
+        rows.append(Row(frozenset(reply.planted) | is_empty, frozenset(found) | {str(row["reason"])}))
+    return rows
+
+
+def tally(rows: Sequence[Row], fault: str) -> Tally:
+    """Wrong answers count where nothing else was planted: they are not checked where another rule has rejected."""
+    reason = CAUGHT_BY[fault]
+    causes = CAUSES.get(reason, frozenset({fault}))
+    with_it = [row for row in rows if (row.planted == {fault} if fault == "wrong_answers" else fault in row.planted)]
+    saying = [row for row in rows if reason in row.found]
+    caught = sum(reason in row.found for row in with_it)
+    return Tally(len(with_it), caught, len(saying), sum(bool(causes & row.planted) for row in saying))
