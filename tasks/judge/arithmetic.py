@@ -173,12 +173,7 @@ def _agree_in_percent(left: Side, right: Side) -> bool | None:
     values = {value for value in (left.value, left.of_hundred) if value is not None}
     if values & {right.value, right.of_hundred}:
         return True
-    close = any(
-        _is_rounded(left._replace(value=value), right._replace(value=shown))
-        for value in {*values, *(100 * value for value in values)}
-        for shown in (right.value, right.of_hundred)
-        if shown is not None
-    )
+    close = any(_is_rounded(left._replace(value=value * by), right) for value in values for by in (1, 100))
     return True if close else None if set(left.operators + right.operators) & set("+-") else False
 
 
@@ -190,8 +185,8 @@ def _may_be_rounded(left: Side, right: Side) -> bool:
 
 
 def in_another_unit(left: Side, right: Side, is_named: bool) -> bool:
-    """One side may be the other in another unit: 90 minutes, 1.5 hours. Where none is named, it may still be dollars for
-    cents, or thousands."""
+    """One side may be the other in another unit: 90 minutes, 1.5 hours. Where none is named, it may still be dollars
+    for cents, or thousands."""
     if not left.value or not right.value:
         return False
     ratio = Fraction(left.value) / right.value

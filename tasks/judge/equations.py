@@ -7,83 +7,29 @@ stated. A text is cut at its `=`, and each piece is looked at twice at most, so 
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from tasks.judge.arithmetic import Side, Unclear, agree, in_another_unit, side
+from tasks.judge.asserted import AROUND, follows_a_name, has_own_operation, is_other_arithmetic, is_stated, names_a_unit
+from tasks.judge.plain_signs import plain_signs
 
 _SIGNS = "0123456789+-*/().,% \txX"
 _LONGEST = 300
 """Characters of one side; a longer one is left alone."""
-_AROUND = 60
-"""Characters before and after a false equation in which it may be taken back."""
+_MOST = 20_000
+"""Equations of one text that are worked out; a trace of 16k tokens has fewer."""
 _TOKEN = re.compile(r"0[xX](?=\d)|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+|[.,](?:\s+|$)|\S")
 _EASY_LEFT = re.compile(r"[ \t]?(\d{1,12}) ?([-+*/xX]) ?(\d{1,12}) ?")
 _EASY_RIGHT = re.compile(r" ?(\d{1,12})(?:[.,](?=\s|\Z)|\Z|(?=[>\n)]| [A-Za-z]{2}))")
+_STARTS = re.compile(r"[ \t*]*[-(.\d]")
+_NUMBERED = re.compile(r"[ \t]*\d{1,3}\)\s")
 _STOPS = (".", ",")
 _OPENS = frozenset("\n\r\"'`“‘’;:?!<>&|[{→⇒•,")
 """What may stand before a left side, beside words."""
 _CLOSES = frozenset("\n\r\"'`”’;:!<>&|]}—→⇒•°…")
 """What may follow a right side, beside words."""
 _LATEX_AFTER = ("\\)", "\\]", "\\text", "\\mathrm", "\\mbox", "\\end", "\\quad", "\\qquad")
-
-_TYPOGRAPHY = (
-    ("×", "*"), ("·", "*"), ("⋅", "*"), ("∗", "*"), ("÷", "/"), ("⁄", "/"), ("−", "-"), ("–", "-"), ("\u00a0", " "), ("\u2009", ""),
-    ("\u202f", ""), ("€", ""), ("£", ""), ("¥", ""),
-)  # fmt: skip
-_FRACTION = re.compile(
-    r"(?P<whole>\d ?)?\\[dtc]?frac ?(?:\{(?P<top>[^{}]{1,80})\} ?\{(?P<bottom>[^{}]{1,80})\}|(?P<above>\d) ?(?P<below>\d))"
-)
-_LATEX: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\\\\"), "\r"),
-    (re.compile(r"\\(?:left|right)(?![A-Za-z])|\\[!,;:]"), ""),
-    (re.compile(r"\\(?:times|cdot|ast)(?![A-Za-z])"), "*"),
-    (re.compile(r"\\div(?![A-Za-z])"), "/"),
-    (re.compile(r"\\(?=[$% ])"), ""),
-    (re.compile(r"\{,\}"), ","),
-    (re.compile(r"& ?="), "="),
-    (re.compile(r"\\f?boxed\{([^{}]{0,80})\}"), r" \1 "),
-)
-
-_OTHER_ARITHMETIC = re.compile(
-    r"\bmod(?:ulo|ul[aeu]\w*)?\b|\\[bp]?mod|\\equiv|≡|\bbase[- ](?:\d|two|three|four|five|six|seven|eight|nine|ten|b\b)"
-    r"|\bbinary\b|\bhexadecimal\b|\boctal\b|\bo['’]clock\b|\bcryptarithm|\balphametic|\bclock arithmetic"
-    r"|\boperation\b|\bdefined? (?:by|as|to)\b|\b[a-z] ?(?:\*|×|÷|/|\\(?:ast|times|div|star|circ|oplus)) ?[a-z]\b ?=",
-    re.IGNORECASE,
-)
-_TAKEN_UP = re.compile(
-    r"\b(?:if|suppos\w+|assum\w+|imagin\w+|pretend\w*|say|claim\w*|not|never|wrong\w*|incorrect\w*|false\w*|mistak\w+"
-    r"|errors?|instead|rather|whether|unless|would|approx\w*|about|roughly|around|nearly|almost|estimat\w+|round\w*"
-    r"|wrote|written)\b[^.!?\n]{0,30}$|n['’]t\b[^.!?\n]{0,30}$",
-    re.IGNORECASE,
-)
-"""Before an equation: it is supposed, denied, quoted or rounded."""
-_LEADS_ON = re.compile(
-    r"(?:\b(?:of|by|plus|minus|times|over|twice|thrice|double|triple|half|third|quarter|less|than|to|root|sqrt|sin|cos"
-    r"|tan|cot|sec|log|ln|exp|gcd|lcm|max|min|floor|ceil|abs|mod|choose|dozen|hundred|thousand|million|billion|and a"
-    r"|one|two|three|four|five|six|seven|eight|nine|ten)|(?<![A-Za-z])[A-Za-z]|\d and|\\[A-Za-z]+)[ (]*$",
-    re.IGNORECASE,
-)
-"""Words that belong to the arithmetic after them."""
-_GOES_ON = re.compile(
-    r"\s*(?:\\text\w*\{\s*)?(?:million|billion|trillion|thousand|hundred|dozen|percent|per cent|plus|minus|times|divided"
-    r"|multiplied|less|more than|mod|modulo|remainder|rem|with|and (?:a|one|\d)|squared|cubed|to the|o['’]clock|am|pm"
-    r"|a\.m|p\.m|or|R|r)\b|\s*[\r\n][\s&]*[+/*^](?! )|\s*\r[\s&]*[-+*/]|[!?]",
-    re.IGNORECASE,
-)
-"""Words and signs that belong to the number before them."""
-_TAKEN_BACK = re.compile(
-    r"[^\n=]{0,12}\?|[.?,;:!(—–…-]\s*(?:no|nope|wait|hmm+|oops|hold on|sorry|actually|but|scratch|let me)\b"
-    r"|\b(?:wait|oops|wrong|incorrect|mistake\w*|error|false|not|instead|should|impossible|contradict\w*|absurd"
-    r"|nonsense|round\w*|approx\w*|nearest|roughly|about|estimat\w*|remainder|left over|leftover|remain\w*|cents|mod)\b"
-    r"|n['’]t\b|≠|≈|\\ne|✗|❌",
-    re.IGNORECASE,
-)
-_WORD_AFTER = re.compile(r"\s*(?:\\text\w*\{\s*)?[A-Za-z]{2}")
-_NAME = re.compile(r"[A-Za-z] *$")
-_NUMBERED = re.compile(r"[ \t]*\d{1,3}\)\s")
-_CONTINUED = re.compile(r"[-+*/(,^]\s*[\r\n]\s*$")
 
 
 class Checked(NamedTuple):
@@ -103,14 +49,14 @@ class _Around(NamedTuple):
 def check_equations(text: str, question: str = "") -> Checked:
     """The equations of `text` that can be worked out, and the false ones among them.
 
-    A question that speaks of other arithmetic (a base, a modulus), or states false equations itself (a riddle), takes
-    every accusation back: then only what holds is counted.
+    A text or question that speaks of other arithmetic (a base, a modulus), and a question that states false equations
+    itself (a riddle), take every accusation back: then only what holds is counted.
     """
     if "=" not in text:
         return Checked(0, ())
-    plain = _plain(text)
+    plain = plain_signs(text)
     count, false = 0, []
-    for link in _links(plain):
+    for link in islice(_links(plain), _MOST):
         if link is None:
             count += 1
             continue
@@ -120,35 +66,17 @@ def check_equations(text: str, question: str = "") -> Checked:
             count += 1
         elif not link.is_spoken_of:
             false.append(link.text)
-    if false and (_is_other(plain) or (question and _is_riddle(question))):
+    if false and (is_other_arithmetic(plain) or (question and _is_riddle(question))):
         false = []
     return Checked(count + len(false), tuple(false))
 
 
-def _is_other(text: str) -> bool:
-    return bool(_OTHER_ARITHMETIC.search(text))
-
-
 def _is_riddle(question: str) -> bool:
-    return _is_other(question) or bool(check_equations(question).false)
-
-
-def _plain(text: str) -> str:
-    """With ASCII signs and without LaTeX's commands and money signs."""
-    if not text.isascii():
-        for sign, ascii_sign in _TYPOGRAPHY:
-            text = text.replace(sign, ascii_sign)
-    if "\\" in text:
-        for pattern, replacement in _LATEX:
-            text = pattern.sub(replacement, text)
-        text = _FRACTION.sub(_fraction, text)
-    return text.replace("$", "").replace("...", "…")
-
-
-def _fraction(found: re.Match[str]) -> str:
-    if found["whole"]:  # 1\frac{1}{2} is a sum, 2\frac{x}{y} a product: neither is guessed
-        return f"{found['whole']}#"
-    return f"(({found['top'] or found['above']})/({found['bottom'] or found['below']}))"
+    return (
+        is_other_arithmetic(question)
+        or has_own_operation(question)
+        or any(link is not None and agree(link.left, link.right) is False for link in _links(plain_signs(question)))
+    )
 
 
 class _Link:
@@ -162,18 +90,15 @@ class _Link:
     def text(self) -> str:
         return f"{self.left.text} = {self.right.text}"
 
-    @cached_property
+    @property
     def is_spoken_of(self) -> bool:
-        """It may be no statement: supposed, denied, quoted, asked, rounded, taken back, a part of more, or in other
-        units."""
+        """It may be no statement, or one of a name (Week 2 = 35 + 35), or in two units."""
         start, end = self._at - self._left_length, self._at + 1 + self._right_length
-        before, after = self._text[max(0, start - _AROUND) : start], self._text[end : end + _AROUND]
-        if _TAKEN_UP.search(before) or _LEADS_ON.search(before) or _CONTINUED.search(before) or _GOES_ON.match(after) or _TAKEN_BACK.search(after):
+        before, after = self._text[max(0, start - AROUND) : start], self._text[end : end + AROUND]
+        is_name = follows_a_name(before) and set(self.left.operators) <= {"-"} and bool(self.right.operators)
+        if is_name or not is_stated(before, after):
             return True
-        if _NAME.search(before) and set(self.left.operators) <= {"-"} and self.right.operators:
-            return True  # Week 2 = 35 + 35
-        is_of_units = _WORD_AFTER.match(after) 
-        return in_another_unit(self.left, self.right, bool(is_of_units))
+        return in_another_unit(self.left, self.right, names_a_unit(after))
 
 
 def _links(text: str) -> Iterator[_Link | None]:
@@ -181,23 +106,26 @@ def _links(text: str) -> Iterator[_Link | None]:
     at = -1
     for before, after in pairwise(text.split("=")):
         at += 1 + len(before)
-        if _is_plainly_right(before, after):
+        easy = _EASY_RIGHT.match(after)
+        if easy is None and not _STARTS.match(after):
+            continue
+        if easy and _is_plainly_right(before, int(easy[1])):
             yield None
-        elif before and after and (right := _head(after)) is not None and (left := _tail(before)) is not None:
-            if left.side.operators or right.side.operators:
-                yield _Link(text, at, left, right)
+            continue
+        right = _Around(side([easy[1]]), easy.end(1)) if easy else _head(after)
+        if right is None or (left := _tail(before)) is None:
+            continue
+        if left.side.operators or right.side.operators:
+            yield _Link(text, at, left, right)
 
 
-def _is_plainly_right(before: str, after: str) -> bool:
-    """`3 + 4` before and `7` after it."""
-    result = _EASY_RIGHT.match(after)
-    if result is None:
-        return False
+def _is_plainly_right(before: str, shown: int) -> bool:
+    """`3 + 4` stands before what is shown to be 7."""
     rest = before.rstrip(_SIGNS)
     easy = _EASY_LEFT.fullmatch(before, len(rest))
     if easy is None or not _may_precede(rest, before[len(rest)]):
         return False
-    left, sign, right, shown = int(easy[1]), easy[2], int(easy[3]), int(result[1])
+    left, sign, right = int(easy[1]), easy[2], int(easy[3])
     if sign == "+":
         return left + right == shown
     if sign == "-":
@@ -290,7 +218,7 @@ def _may_precede(rest: str, first: str) -> bool:
     """Whether a side may begin there."""
     before = rest[-1:]
     if not before or before in _OPENS:
-        return not (before == ":" and rest[-2:-1].isdigit()) and not (before == "!" and not first.isspace())
+        return first.isspace() or not (before == "!" or (before == ":" and rest[-2:-1].isdigit()))
     return before.isalpha() and first.isspace() and rest[-2:-1].isalpha()
 
 
@@ -303,7 +231,7 @@ def _first_signed(tokens: list[str], is_first: bool, rest: str, run: str) -> Sid
     if sign not in ("-", "+", "*", "/"):
         return _side(tokens)
     is_apart = run.lstrip()[1:2].isspace()
-    if is_apart and is_first and rest[-1:] in ("", "\n") and sign != "/":
+    if is_apart and is_first and rest[-1:] in ("", "\n") and sign in "-*":
         return _side(tokens[1:])
     return _side(tokens) if sign == "-" and not (is_apart and is_first) else None
 
