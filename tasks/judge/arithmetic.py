@@ -59,6 +59,8 @@ def side(tokens: Sequence[str]) -> Side:
     if len(tokens) == 1:
         value = number(tokens[0])
         return Side(tokens, value, "", len(tokens[0].partition(".")[2]), value, None, False)
+    if len(tokens) % 2 and "(" not in tokens and "%" not in tokens:
+        return _flat(tokens)
     reader = _Reader(tokens, 1)
     value = reader.whole()
     operators = "".join([token for token in tokens if token in "+-*/"])
@@ -68,8 +70,28 @@ def side(tokens: Sequence[str]) -> Side:
     return Side(tokens, value, "" if is_signed else operators, decimals, reader.first, hundredths, reader.divides_twice)
 
 
+def _flat(tokens: Sequence[str]) -> Side:
+    """`3 + 4 * 5`: a number, and then an operator and a number each time; most sides are so."""
+    first = product = number(tokens[0])
+    total: Value = 0
+    is_divided = divides_twice = False
+    for sign, digits in zip(tokens[1::2], tokens[2::2], strict=True):
+        value = number(digits)
+        if sign == "*":
+            product = product * value
+        elif sign == "/":
+            product, divides_twice, is_divided = _divided(product, value), divides_twice or is_divided, True
+        elif sign in ("+", "-"):
+            total, product, is_divided = total + product, value if sign == "+" else -value, False
+        else:
+            raise Unclear
+    return Side(tokens, total + product, "".join(tokens[1::2]), 0, first, None, divides_twice)
+
+
 def number(digits: str) -> Value:
     """`1,234.50` exactly. Raises Unclear where it is no number, or a long one."""
+    if digits.isdecimal() and len(digits) <= _MOST_DIGITS:
+        return int(digits)
     whole, point, part = digits.replace(",", "").partition(".")
     together = whole + part
     if not together.isdecimal() or len(together) > _MOST_DIGITS:

@@ -32,7 +32,7 @@ def check_consistency(trace: Trace, policy: JudgePolicy) -> Finding:
     if stated is None or compared is None or not 0 < len(stated.text) <= _LONGEST:
         return passed(stated=None)
     given = final_answer(trace.answer)
-    is_same = compared(trace.answer, given, stated)
+    is_same = given.text == stated.text or compared(trace.answer, given, stated)
     shown = _shown(stated.text)
     if is_same is not False:
         return passed(stated=shown, same=is_same)

@@ -21,7 +21,7 @@ _MOST = 20_000
 """Equations of one text that are worked out; a trace of 16k tokens has fewer."""
 _TOKEN = re.compile(r"0[xX](?=\d)|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+|[.,](?:\s+|$)|\S")
 _EASY_LEFT = re.compile(r"[ \t]?(\d{1,12}) ?([-+*/xX]) ?(\d{1,12}) ?")
-_EASY_RIGHT = re.compile(r" ?(\d{1,12})(?:[.,](?=\s|\Z)|\Z|(?=[>\n)]| [A-Za-z]{2}))")
+_EASY_RIGHT = re.compile(r" ?(\d{1,12}(?:\.\d{1,6})?)(?:[.,](?=\s|\Z)|\Z|(?=[>\n)]| [A-Za-z]{2}))")
 _STARTS = re.compile(r"[ \t*]*[-(.\d]")
 _NUMBERED = re.compile(r"[ \t]*\d{1,3}\)\s")
 _STOPS = (".", ",")
@@ -109,7 +109,7 @@ def _links(text: str) -> Iterator[_Link | None]:
         easy = _EASY_RIGHT.match(after)
         if easy is None and not _STARTS.match(after):
             continue
-        if easy and _is_plainly_right(before, int(easy[1])):
+        if easy and _is_plainly_right(before, easy[1]):
             yield None
             continue
         right = _Around(side([easy[1]]), easy.end(1)) if easy else _head(after)
@@ -119,13 +119,15 @@ def _links(text: str) -> Iterator[_Link | None]:
             yield _Link(text, at, left, right)
 
 
-def _is_plainly_right(before: str, shown: int) -> bool:
-    """`3 + 4` stands before what is shown to be 7."""
+def _is_plainly_right(before: str, result: str) -> bool:
+    """`3 + 4` stands before a result of 7."""
+    if not result.isdecimal():
+        return False
     rest = before.rstrip(_SIGNS)
     easy = _EASY_LEFT.fullmatch(before, len(rest))
     if easy is None or not _may_precede(rest, before[len(rest)]):
         return False
-    left, sign, right = int(easy[1]), easy[2], int(easy[3])
+    left, sign, right, shown = int(easy[1]), easy[2], int(easy[3]), int(result)
     if sign == "+":
         return left + right == shown
     if sign == "-":
