@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice, pairwise
 from typing import NamedTuple
 
-from tasks.judge.arithmetic import Side, Unclear, agree, in_another_unit, side
+from tasks.judge.arithmetic import Side, Unclear, agree, in_another_unit, number, side
 from tasks.judge.asserted import AROUND, follows_a_name, has_own_operation, is_other_arithmetic, is_stated, names_a_unit
 from tasks.judge.plain_signs import plain_signs
 
@@ -21,6 +21,8 @@ _MOST = 20_000
 """Equations of one text that are worked out; a trace of 16k tokens has fewer."""
 _TOKEN = re.compile(r"0[xX](?=\d)|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+|[.,](?:\s+|$)|\S")
 _EASY_LEFT = re.compile(r"[ \t]?(\d{1,12}) ?([-+*/xX]) ?(\d{1,12}) ?")
+_NUMBER = r"(?:\d{1,12}(?:\.\d{1,6})?|\.\d{1,6})"
+_FLAT_LEFT = re.compile(rf"[ \t]?({_NUMBER}(?: ?[-+*/] ?{_NUMBER}){{1,9}}) ?")
 _EASY_RIGHT = re.compile(r" ?(\d{1,12}(?:\.\d{1,6})?)(?:[.,](?=\s|\Z)|\Z|(?=[>\n)]| [A-Za-z]{2}))")
 _STARTS = re.compile(r"[ \t*]*[-(.\d]")
 _NUMBERED = re.compile(r"[ \t]*\d{1,3}\)\s")
@@ -121,12 +123,14 @@ def _links(text: str) -> Iterator[_Link | None]:
 
 def _is_plainly_right(before: str, result: str) -> bool:
     """`3 + 4` stands before a result of 7."""
-    if not result.isdecimal():
-        return False
     rest = before.rstrip(_SIGNS)
-    easy = _EASY_LEFT.fullmatch(before, len(rest))
-    if easy is None or not _may_precede(rest, before[len(rest)]):
+    if len(rest) == len(before) or not _may_precede(rest, before[len(rest)]):
         return False
+    easy = _EASY_LEFT.fullmatch(before, len(rest))
+    if easy is None or not result.isdecimal():
+        flat = _FLAT_LEFT.fullmatch(before, len(rest))
+        found = _side(_TOKEN.findall(flat[1])) if flat else None
+        return found is not None and found.value == number(result)
     left, sign, right, shown = int(easy[1]), easy[2], int(easy[3]), int(result)
     if sign == "+":
         return left + right == shown
