@@ -30,9 +30,9 @@ def traces(path: Path, as_reasoning: bool) -> Iterator[Trace]:
         question, answer = next((q, a) for q, a in NAMES if q in row and a in row)
         solution, final = row[answer], row["answer"].rpartition("####")[2].strip()
         verifier = ("numeric" if answer == "answer" else "math") if as_reasoning else "none"
-        said = (solution, final) if as_reasoning else ("", solution)
+        reasoning, text = (solution, final) if as_reasoning else ("", solution)
         where = f"{path.parent.name}/{path.name}:{number}"
-        yield Trace(where, "ok", "stop", *said, None, verifier, None, row[question])
+        yield Trace(where, "ok", "stop", reasoning, text, None, verifier, None, row[question])
 
 
 def timed(rule: Rule, trace: Trace, policy: JudgePolicy, repeats: int) -> tuple[Finding, float]:

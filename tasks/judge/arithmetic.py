@@ -188,14 +188,16 @@ def _is_rounded(exact: Side, shown: Side) -> bool:
     if shown.operators or exact.value.denominator == 1:
         return False
     unit = 10**shown.decimals
-    return unit % exact.value.denominator != 0 and abs(exact.value - shown.value) * unit < 1
+    return bool(unit % exact.value.denominator) and bool(abs(exact.value - shown.value) * unit < 1)
 
 
 def _agree_in_percent(left: Side, right: Side) -> bool | None:
-    values = {value for value in (left.value, left.of_hundred) if value is not None}
-    if values & {right.value, right.of_hundred}:
+    values: list[Value] = [left.value] if left.of_hundred is None else [left.value, left.of_hundred]
+    if right.value in values or right.of_hundred in values:
         return True
-    close = any(_is_rounded(left._replace(value=value * by), right) for value in values for by in (1, 100))
+    close = any(
+        _is_rounded(left._replace(value=value), right) for value in (*values, *(100 * value for value in values))
+    )
     return True if close else None if set(left.operators + right.operators) & set("+-") else False
 
 

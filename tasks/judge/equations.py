@@ -37,7 +37,7 @@ _LATEX_AFTER = ("\\)", "\\]", "\\text", "\\mathrm", "\\mbox", "\\end", "\\quad",
 class Checked(NamedTuple):
     """What was read of a text: how many equations, and those that are not so, shortly."""
 
-    count: int
+    checked: int
     false: tuple[str, ...]
 
 
