@@ -192,13 +192,16 @@ def _is_rounded(exact: Side, shown: Side) -> bool:
 
 
 def _agree_in_percent(left: Side, right: Side) -> bool | None:
-    values: list[Value] = [left.value] if left.of_hundred is None else [left.value, left.of_hundred]
+    """With percent as hundredths or as plain numbers, as a share or of a hundred; sums with percent are not judged."""
+    values: list[Value] = [left.value]
+    if left.of_hundred is not None:
+        values.append(left.of_hundred)
     if right.value in values or right.of_hundred in values:
         return True
-    close = any(
-        _is_rounded(left._replace(value=value), right) for value in (*values, *(100 * value for value in values))
-    )
-    return True if close else None if set(left.operators + right.operators) & set("+-") else False
+    hundredfold: list[Value] = [100 * value for value in values]
+    if any(_is_rounded(left._replace(value=value), right) for value in values + hundredfold):
+        return True
+    return None if set(left.operators + right.operators) & set("+-") else False
 
 
 def _may_be_rounded(left: Side, right: Side) -> bool:
