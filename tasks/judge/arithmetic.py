@@ -206,7 +206,8 @@ def _agree_in_percent(left: Side, right: Side) -> bool | None:
 
 def _may_be_rounded(left: Side, right: Side) -> bool:
     """A number on the way was rounded: 0.67 * 300 = 200, or 10 / 3 + 1 = 3.33 + 1."""
-    is_near = abs(left.value - right.value) <= _ROUNDED_AWAY * abs(Fraction(left.value))
+    exact = Fraction(left.value)
+    is_near = abs(exact - right.value) <= _ROUNDED_AWAY * abs(exact)
     is_inexact = bool(left.operators and right.operators) and ("." in left.text or "." in right.text)
     return is_near and (is_inexact or bool(_ROUNDED_OPERAND.search(left.text + " " + right.text)))
 
