@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from false_equations import false_equations
+from tasks.judge.equations import check_equations
 
 Trace = Mapping[str, Any]
 
@@ -62,9 +62,9 @@ MEASURES: Mapping[str, Callable[[Trace], float]] = {
     "tokens": lambda trace: float(_signal(trace, "length", "tokens")),
     "foreign script": lambda trace: float(_signal(trace, "script", "foreign_script")),
     "pass rate": lambda trace: _signal(trace, "pass_rate", "passed") / max(1, _signal(trace, "pass_rate", "tried")),
-    "false equations": lambda trace: float(bool(false_equations(trace["reasoning"]))),
+    "false equations": lambda trace: float(bool(check_equations(trace["reasoning"]).false)),
 }
-"""What the rules measured, and one check that the line does not have."""
+"""What the rules measured; false equations are looked for again, as traces may be kept from before there was a rule."""
 
 
 def _signal(trace: Trace, rule: str, name: str) -> float:

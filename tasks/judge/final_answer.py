@@ -58,6 +58,42 @@ def final_answer(text: str) -> FinalAnswer:
     return FinalAnswer(stripped(tail), "whole", stripped(tail))
 
 
+_TAKEN_BACK = re.compile(
+    r"\?|[.,;:!)(—–…-]\s*(?:no|nope|wait|hmm+|oops|hold on|sorry|actually|but|however|scratch|let me|alternatively)\b"
+    r"|\b(?:wait|oops|wrong|incorrect|mistake\w*|not|instead|rather)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+_SAID = re.compile(
+    r"\banswer[ \t]+(?:is|equals|=|will be)[ \t]*+:?[ \t]*+(?!correct|right|wrong|not\b)(?=([^\n]{1,300}))",
+    re.IGNORECASE,
+)
+"""The sentence in thoughts: as often as a line holds it."""
+_SUPPOSED = re.compile(
+    r"\b(?:if|suppose|assum\w+|whether|unless|not|expected|maybe|perhaps|guess\w*|would|could|might|say)\b"
+    r"[^.!?\n]{0,60}$|n['’]t\b[^.!?\n]{0,60}$",
+    re.IGNORECASE,
+)
+_AFTER = 300
+"""Characters after a statement in which it may be taken back."""
+
+
+def last_statement(text: str) -> FinalAnswer | None:
+    """The last answer that a text of thoughts states, of any form but `whole`; None where there is none, or the last is
+    supposed, asked, or taken back by what follows."""
+    tail = text[-_TAIL:]
+    found = list(_explicit(tail))
+    if "answer" in tail.casefold():
+        found += [(said.start(1), "sentence", first_sentence(said[1])) for said in _SAID.finditer(tail)]
+    if not found:
+        return None
+    at, form, content = max(found)
+    end = at + len(content)
+    line = tail.rfind("\n", 0, at) + 1
+    if _SUPPOSED.search(tail[max(line, at - 100) : at]) or _TAKEN_BACK.search(tail[end : end + _AFTER]):
+        return None
+    return FinalAnswer(stripped(content), form, stripped(content))
+
+
 def _explicit(tail: str) -> Iterator[tuple[int, Form, str]]:
     """The last of each explicit form, with where its content stands."""
     folded = tail.casefold()

@@ -18,6 +18,8 @@ passes.
 | contamination | `contaminated_question`, `contaminated_trace`; quarantined: `contamination_review` |
 | length | `too_short`, `too_long` |
 | repetition | `repetition` |
+| steps | `false_step` |
+| consistency | quarantined: `answers_differ` |
 | answer | `wrong_answer`, `judged_wrong`; undecided: the codes of `verify.py`, `judge_unsure` |
 
 The rules that look at all traces together are `vote` (`outvoted`; undecided: `no_majority`, `too_few_votes`,
@@ -31,7 +33,7 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tasks.judge import contamination, opinion, sketch, template, verify, vote, words
+from tasks.judge import consistency, contamination, opinion, sketch, steps, template, verify, vote, words
 from tasks.judge.contamination import Evaluation
 from tasks.judge.credentials import check_secrets
 from tasks.judge.finding import Finding, Rule, Signal, Trace, passed, rejected
@@ -212,6 +214,8 @@ def rules(evaluation: Evaluation) -> tuple[Rule, ...]:
         Rule("contamination", contamination.VERSION, eval_settings, check_eval),
         Rule("length", 2, ("min_tokens", "max_tokens"), check_length),
         Rule("repetition", 1, ("max_repeated", "max_compression"), check_repetition),
+        Rule("steps", steps.VERSION, ("steps", "max_false_steps"), steps.check_steps),
+        Rule("consistency", consistency.VERSION, ("consistency",), consistency.check_consistency),
         Rule("answer", verify.VERSION, ("answer", "llm"), check_answer),
     )
 

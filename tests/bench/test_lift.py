@@ -16,7 +16,6 @@ sys.path.insert(0, str(LIFT))
 
 import arms  # noqa: E402
 import table  # noqa: E402
-from false_equations import false_equations  # noqa: E402
 from teachers import POLICIES, problems  # noqa: E402
 
 
@@ -34,19 +33,9 @@ def trace(outcome: str, reason: str | None = None, **found: str) -> dict[str, An
     }
 
 
-@pytest.mark.parametrize(
-    ("text", "false"),
-    [
-        ("47 + 85 = 132. Then 132 + 19 = 151.", 0),
-        ("47 + 85 = 135. 135 + 19 = 151.", 2),
-        ("12 - 20 = -8. 3 * 4 = 12.", 0),
-        ("So -3 + 5 = 3.", 1),
-        ("2 * 3 + 4 = 10, and 3 + 4 = 7", 0),
-        ("50 + 50 = 100% and 1 + 2 = 3.5 and 10 + 2 = 3 * 4", 0),
-    ],
-)
-def test_an_equation_that_does_not_hold_is_found_and_what_is_no_plain_equation_is_let_be(text: str, false: int) -> None:
-    assert len(false_equations(text)) == false
+def test_the_share_of_traces_with_false_equations_is_measured_in_the_reasoning() -> None:
+    measure = arms.MEASURES["false equations"]
+    assert [measure({"reasoning": text}) for text in ("47 + 85 = 132.", "47 + 85 = 135. 135 + 19 = 151.")] == [0.0, 1.0]
 
 
 def test_no_prompt_is_asked_of_both_teacher_and_student() -> None:

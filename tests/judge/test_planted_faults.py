@@ -28,7 +28,11 @@ CAUGHT_BY = {
     "secrets": "secret",
     "personal": "personal_data",
     "foreign_scripts": "script_mix",
+    "wrong_reasoning": "false_step",
+    "spoiled_reasoning": "false_step",
 }
+CAUSES = {"false_step": {"wrong_reasoning", "spoiled_reasoning", "wrong_answers"}}
+"""Faults that a reason may come from, where they are several: of a wrong answer the last step does not hold either."""
 ENOUGH = 0.98
 
 
@@ -66,14 +70,16 @@ def test_the_rule_of_a_planted_fault_finds_it_and_nothing_else(
     fault: str, judged: list[tuple[frozenset[str], frozenset[str]]]
 ) -> None:
     reason = CAUGHT_BY[fault]
+    causes = CAUSES.get(reason, {fault})
     counts = Counter((fault in planted, reason in found) for planted, found in judged)
+    founded = Counter(bool(causes & planted) for planted, found in judged if reason in found)
     planted = counts[True, True] + counts[True, False]
     assert planted >= 30
     if fault == "wrong_answers":  # not checked where another rule has rejected the trace
         planted = sum(known == {fault} for known, _ in judged)
         counts[True, True] = sum(known == {fault} and reason in found for known, found in judged)
     assert counts[True, True] / planted >= ENOUGH, "recall"
-    assert counts[True, True] / (counts[True, True] + counts[False, True]) >= ENOUGH, "precision"
+    assert founded[True] / founded.total() >= ENOUGH, "precision"
 
 
 def test_a_row_in_which_nothing_was_planted_is_kept(judged: list[tuple[frozenset[str], frozenset[str]]]) -> None:
