@@ -19,11 +19,11 @@ from itertools import combinations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "judge")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
-from planted import CAUGHT_BY, Tally, judged, tally  # noqa: E402
+from judge.planted import CAUGHT_BY, Tally, judged, tally  # noqa: E402
 
 import flows  # noqa: E402, F401  (sets the switches that Ray reads when it is imported)
 from infra.simulated_teacher.faults import Reply, compose  # noqa: E402
