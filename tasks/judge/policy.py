@@ -120,7 +120,7 @@ class JudgePolicy(BaseModel):
     max_false_steps: float = Field(0.1, ge=0, lt=1)
     """Largest share of the equations that could be worked out that may be false. A trace of fewer than ten is allowed
     none, while one slip in ten equations, which a long trace of thoughts may notice and mend, passes. Of 8,792 human
-    solutions of gsm8k 12 have more, none of the 500 of MATH (`bench/judge/false_positives.py`)."""
+    solutions of gsm8k 13 have more, none of the 500 of MATH (`bench/judge/false_positives.py`)."""
 
     consistency: Literal["annotate", "quarantine"] = "annotate"
     """What happens to a trace whose reasoning comes to another answer than it gives. `quarantine`: it is put aside
