@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,20 +14,26 @@ import pyarrow.parquet as pq
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.judge.finding import whole_texts
 from tasks.judge.screens.families import match_served, match_student
-from tasks.judge.screens.look import Firing
+from tasks.judge.screens.look import Firing, Look
 from tasks.judge.screens.policy import Screens
 from tasks.judge.screens.records import (
+    Recorded,
     look_id,
+    read_answered,
     read_answers,
     read_earlier,
     read_looks,
     read_planned,
     read_prompts,
+    read_questions,
+    read_texts,
     settings_id,
     write_looks,
 )
-from tasks.judge.screens.watch import Watch, known_looks
+from tasks.judge.screens.trigger import Corpus, Found, Rows, look_for_triggers
+from tasks.judge.screens.watch import Watch, is_acknowledged, known_looks
 from warehouse.catalog import connect
 from warehouse.layout import DataRoot
 from warehouse.records import DataFile
@@ -80,10 +86,57 @@ def screen_teachers(
         looks += [match_student(each.name, each.model, student) for each in teachers if each.name in watch.served]
         served = ((each, watch.served.get(each.name)) for each in teachers)
         looks += [match_served(each.name, each.expected_models, counts) for each, counts in served if counts]
+    triggers = _triggers(root, dataset, screens)
+    looks += [each.look for each in triggers]
     write_looks(root, dataset, run_id, screens, looks, now)
     for look in looks:
         logger.info("%s", look.line)
-    return standing(root, dataset, screens)
+    holds = {each.look.teacher: each.holds for each in triggers}
+    return tuple(
+        replace(firing, holds=holds.get(firing.look.teacher, {})) if firing.look.screen == "trigger" else firing
+        for firing in standing(root, dataset, screens)
+    )
+
+
+def _triggers(root: DataRoot, dataset: str, screens: Screens) -> list[Found]:
+    """What stands in the answers of each teacher alone; a look that says what the last one said keeps its number."""
+    if screens.trigger is None:
+        return []
+    before = _trigger_looks(root, dataset, screens)
+    read = {
+        teacher: {text for each in looks if is_acknowledged(screens, each.look_id) for text in each.look.counts}
+        for teacher, looks in before.items()
+    }
+    with closing(connect(root)) as connection:
+        corpus = Corpus(
+            read_answered(connection, dataset),
+            lambda: (_rows(batch) for batch in read_texts(connection, dataset)),
+            lambda: (batch.column("question") for batch in read_questions(connection, dataset)),
+        )
+        found = list(look_for_triggers(corpus, screens.trigger, read))
+    return [replace(each, look=_numbered(each.look, before.get(each.look.teacher, ()))) for each in found]
+
+
+def _trigger_looks(root: DataRoot, dataset: str, screens: Screens) -> dict[str, list[Recorded]]:
+    """Earlier looks for triggers by the present settings, by teacher, in their order."""
+    settings, found = settings_id(screens, "trigger"), dict[str, list[Recorded]]()
+    for each in read_looks(root, dataset):
+        if each.look.screen == "trigger" and each.settings == settings:
+            found.setdefault(each.look.teacher, []).append(each)
+    return found
+
+
+def _numbered(look: Look, before: Sequence[Recorded]) -> Look:
+    last = before[-1].look if before else None
+    if last is None:
+        return look
+    is_same = (last.verdict, last.statistic) == (look.verdict, look.statistic)
+    return replace(look, window=last.window if is_same else last.window + 1)
+
+
+def _rows(batch: pa.RecordBatch) -> Rows:
+    names = (batch.column(name).to_pylist() for name in ("teacher", "trace_id", "prompt_id"))
+    return Rows(*names, whole_texts(batch.column("reasoning"), batch.column("answer")))
 
 
 def _watch(connection: Any, root: DataRoot, dataset: str, screens: Screens, samples_per_prompt: int) -> Watch:
