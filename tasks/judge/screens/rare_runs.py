@@ -18,8 +18,8 @@ MOST_BITS = 24
 WORDS_AT_ONCE = 4 << MOST_BITS
 """Of more words the runs are looked at in parts, by their hash: the rare ones would else fill every place."""
 APART = 0.8
-"""Of the rows with the rarest pair of a run, the share that must hold the whole run. The pairs of a turn of phrase stand
-in others too; a sentence that was put in is made of pairs that nothing else is made of."""
+"""Of the rows with the rarest pair of a run, the share that must hold the whole run. The pairs of a turn of phrase
+stand in others too; a sentence that was put in is made of pairs that nothing else is made of."""
 _SLACK = 1.25
 """A count may be too high by the runs that share its place."""
 
@@ -64,8 +64,8 @@ class RowCounts:
         return int((self._runs >= rows).sum())
 
     def rare(self, words: Columns, whose: Hashes, fewest: int, most: Counts) -> tuple[Hashes, Counts]:
-        """The runs that from `fewest` to `most` (rows,) rows hold, or few more, and that have a pair of their own, and the
-        row that each stands in; with repeats."""
+        """The runs that from `fewest` to `most` (rows,) rows hold, or few more, and that have a pair of their own, and
+        the row that each stands in; with repeats."""
         run, is_whole = at_each_word(words, RUN)
         row = np.repeat(np.arange(len(words)), words.counts)
         held = self._runs[self._places(run, whose[row])]

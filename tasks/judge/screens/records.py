@@ -63,7 +63,8 @@ _TEXTS = """
     where w.dataset = $dataset
 """
 _QUESTIONS = """
-    select array_to_string(list_prepend(question, list_transform(messages, lambda said: said.content)), chr(10)) as question
+    select
+        array_to_string(list_prepend(question, list_transform(messages, lambda said: said.content)), chr(10)) as question
     from prompts where prompt_id in (select prompt_id from wanted where dataset = $dataset)
 """
 
