@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Spending = Literal["even", "pocock", "obrien_fleming"]
-ScreenName = Literal["accuracy", "style", "family", "trigger"]
+ScreenName = Literal["accuracy", "style", "family", "trigger", "watermark"]
 LookId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,32}$")]
 
 
@@ -80,6 +80,23 @@ class TriggerScreen(_Settings):
     """The same: share of false ones among the phrases that are said (Benjamini and Hochberg)."""
 
 
+class WatermarkScreen(_Settings):
+    """Is the watermark there whose key the registry's entry declares? It records what it sees, and nothing follows."""
+
+    tokens: int = Field(200, ge=50)
+    """Different n-grams of tokens that a row must have to be scored."""
+
+    rows: int = Field(100, ge=1)
+    """Rows of a teacher that are scored, those of the lowest ids: each different n-gram costs a draw of the whole
+    vocabulary."""
+
+    z: float = Field(4.0, ge=3)
+    """From which a row, and all rows together, count as marked; the default of the scheme's authors."""
+
+    q: float = Field(0.01, gt=0, le=0.2)
+    """Share of unmarked ones among the rows that count as marked (Benjamini and Hochberg)."""
+
+
 class Screens(_Settings):
     """The screens of a recipe; `null` turns one off. None asks anybody anything, or needs more than the line has."""
 
@@ -88,6 +105,8 @@ class Screens(_Settings):
     family: FamilyScreen | None = FamilyScreen()
     trigger: TriggerScreen | None = None
     """Off by default: a teacher's own turns of phrase look the same, and a person has to read what it finds."""
+    watermark: WatermarkScreen | None = None
+    """Off by default: it loads the teacher's tokenizer, and takes minutes with a large vocabulary."""
 
     pause: tuple[ScreenName, ...] = ("accuracy",)
     """Screens that pause a teacher when they fire: it is asked nothing more. The others only note it; style does by

@@ -62,9 +62,16 @@ _TEXTS = """
     from wanted as w join traces as t on t.trace_id = w.trace_id
     where w.dataset = $dataset
 """
+_LONG_TEXTS = """
+    select t.reasoning, t.answer
+    from (select distinct trace_id from wanted where dataset = $dataset and trace_id is not null) as w
+    join traces as t using (trace_id)
+    where t.teacher = $teacher and strlen(coalesce(t.reasoning, '')) + strlen(coalesce(t.answer, '')) >= $bytes
+    order by t.trace_id
+"""
 _QUESTIONS = """
     select
-        array_to_string(list_prepend(question, list_transform(messages, lambda said: said.content)), chr(10)) as question
+        array_to_string(list_prepend(question, list_transform(messages, lambda one: one.content)), chr(10)) as question
     from prompts where prompt_id in (select prompt_id from wanted where dataset = $dataset)
 """
 
@@ -107,7 +114,8 @@ def settings_id(screens: Screens, name: ScreenName) -> str:
 
 def look_id(dataset: str, settings: str, look: Look) -> str:
     """Of a window one look is kept; what was said of too few answers may be said again of more."""
-    again = "" if look.verdict in ("fired", "passed", "baseline") and look.screen != "family" else look.statistic
+    is_of_window = look.verdict in ("fired", "passed", "baseline") and look.screen not in ("family", "watermark")
+    again = "" if is_of_window else look.statistic
     return content_id(dataset, look.teacher, look.screen, settings, look.window, again)[:12]
 
 
@@ -199,3 +207,10 @@ def read_texts(connection: Connection, dataset: str) -> Iterator[pa.RecordBatch]
 def read_questions(connection: Connection, dataset: str) -> Iterator[pa.RecordBatch]:
     """All that its prompts say, in one column."""
     yield from connection.sql(_QUESTIONS, params={"dataset": dataset}).to_arrow_reader(STREAM_ROWS)
+
+
+def read_long_texts(connection: Connection, dataset: str, teacher: str, bytes: int) -> Iterator[tuple[str, str]]:
+    """Reasoning and answer of a teacher's answers of at least so many bytes, by their ids."""
+    cursor = connection.execute(_LONG_TEXTS, {"dataset": dataset, "teacher": teacher, "bytes": bytes})
+    while rows := cursor.fetchmany(STREAM_ROWS):
+        yield from ((reasoning or "", answer or "") for reasoning, answer in rows)

@@ -14,16 +14,18 @@ import pyarrow.parquet as pq
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.judge.finding import whole_texts
+from tasks.judge.finding import whole_text, whole_texts
+from tasks.judge.screens import watermark
 from tasks.judge.screens.families import match_served, match_student
 from tasks.judge.screens.look import Firing, Look
-from tasks.judge.screens.policy import Screens
+from tasks.judge.screens.policy import Screens, WatermarkScreen
 from tasks.judge.screens.records import (
     Recorded,
     look_id,
     read_answered,
     read_answers,
     read_earlier,
+    read_long_texts,
     read_looks,
     read_planned,
     read_prompts,
@@ -34,7 +36,9 @@ from tasks.judge.screens.records import (
 )
 from tasks.judge.screens.trigger import Corpus, Found, Rows, look_for_triggers
 from tasks.judge.screens.watch import Watch, is_acknowledged, known_looks
+from tasks.right.watermark import DeclaredWatermark
 from warehouse.catalog import connect
+from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 from warehouse.records import DataFile
 
@@ -50,6 +54,7 @@ class Asked:
     name: str
     model: str
     expected_models: tuple[str, ...]
+    watermark: DeclaredWatermark | None = None
 
 
 def standing(root: DataRoot, dataset: str, screens: Screens) -> tuple[Firing, ...]:
@@ -61,6 +66,7 @@ def standing(root: DataRoot, dataset: str, screens: Screens) -> tuple[Firing, ..
         for key, looks in sorted(known.items())
         for number, look in sorted(looks.items())
         if look.verdict == "fired" and number not in acknowledged.get(key, ()) and getattr(screens, look.screen)
+        if look.screen != "watermark"  # it is as declared
     )
 
 
@@ -86,6 +92,8 @@ def screen_teachers(
         looks += [match_student(each.name, each.model, student) for each in teachers if each.name in watch.served]
         served = ((each, watch.served.get(each.name)) for each in teachers)
         looks += [match_served(each.name, each.expected_models, counts) for each, counts in served if counts]
+    if screens.watermark is not None:
+        looks += [_watermark(root, dataset, screens.watermark, each) for each in teachers if each.name in watch.served]
     triggers = _triggers(root, dataset, screens)
     looks += [each.look for each in triggers]
     write_looks(root, dataset, run_id, screens, looks, now)
@@ -96,6 +104,22 @@ def screen_teachers(
         replace(firing, holds=holds.get(firing.look.teacher, {})) if firing.look.screen == "trigger" else firing
         for firing in standing(root, dataset, screens)
     )
+
+
+def _watermark(root: DataRoot, dataset: str, settings: WatermarkScreen, teacher: Asked) -> Look:
+    """Whether the declared watermark is there; unknown where none is declared, or its tokenizer is not here."""
+    if teacher.watermark is None:
+        return watermark.unknown(teacher.name, "the registry's entry declares no watermark with its key")
+    from tasks.judge.screens.green_tokens import GreenTokens
+
+    try:
+        marks = GreenTokens(teacher.watermark)
+    except BadInput as error:
+        return watermark.unknown(teacher.name, str(error))
+    with closing(connect(root)) as connection:
+        texts = (whole_text(*row) for row in read_long_texts(connection, dataset, teacher.name, settings.tokens))
+        rows, pooled = marks.score(texts, settings.tokens, settings.rows)
+    return watermark.status(teacher.name, settings, teacher.watermark.gamma, rows, pooled)
 
 
 def _triggers(root: DataRoot, dataset: str, screens: Screens) -> list[Found]:
