@@ -83,4 +83,5 @@ class RowCounts:
         return (((keys ^ whose) * kernel.BASE) >> np.uint64(64 - self._bits)).astype(np.int64)
 
     def _is_mine(self, keys: Hashes) -> Mask:
-        return keys % self._parts == self._part
+        is_mine: Mask = keys % self._parts == self._part
+        return is_mine

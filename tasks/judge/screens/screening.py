@@ -159,8 +159,10 @@ def _numbered(look: Look, before: Sequence[Recorded]) -> Look:
 
 
 def _rows(batch: pa.RecordBatch) -> Rows:
-    names = (batch.column(name).to_pylist() for name in ("teacher", "trace_id", "prompt_id"))
-    return Rows(*names, whole_texts(batch.column("reasoning"), batch.column("answer")))
+    teachers, traces, prompts = (
+        [str(value) for value in batch.column(name).to_pylist()] for name in ("teacher", "trace_id", "prompt_id")
+    )
+    return Rows(teachers, traces, prompts, whole_texts(batch.column("reasoning"), batch.column("answer")))
 
 
 def _watch(connection: Any, root: DataRoot, dataset: str, screens: Screens, samples_per_prompt: int) -> Watch:
