@@ -21,7 +21,9 @@ async def screen(line: Line) -> tuple[Firing, ...]:
     """What stands against the recipe's teachers, by all the answers that there are; also as the run's artifact."""
     recipe = line.recipe
     line.progress.say(stage="judging", note="looking at the teachers", eta_s=None)
-    asked = [Asked(teacher.name, teacher.model, teacher.expected_models) for teacher in line.teachers]
+    asked = [
+        Asked(teacher.name, teacher.model, teacher.expected_models, teacher.watermark) for teacher in line.teachers
+    ]
     student = recipe.student.model if recipe.student else None
     firings: tuple[Firing, ...] = screen_teachers(
         line.root,

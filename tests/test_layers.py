@@ -13,6 +13,8 @@ MAY_IMPORT = {
     "warehouse": {"warehouse"},
     "infra": {"infra"},
 }
+DETECTOR = "tasks/judge/screens/green_tokens.py"
+"""Sees a declared watermark by the detector of the library that writes it; loaded only where one is declared."""
 SHELLS = {"prefect", "httpx", "httpx_aiohttp", "duckdb", "ray"}
 TRAINERS = {"torch", "trl", "transformers", "peft", "accelerate", "tokenizers"}
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
@@ -55,7 +57,8 @@ def test_a_module_that_says_it_is_pure_imports_no_shell(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_only_the_train_station_imports_training_libraries(path: Path) -> None:
     found = {module.split(".")[0] for module in imports(path)} & TRAINERS
-    assert not found or name_of(path).startswith("tasks/train/"), f"{name_of(path)} imports {', '.join(sorted(found))}"
+    may = name_of(path).startswith("tasks/train/") or name_of(path) == DETECTOR
+    assert not found or may, f"{name_of(path)} imports {', '.join(sorted(found))}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -107,7 +107,8 @@ def _judge_run(connection: Connection, dataset: str, policy: JudgePolicy, rules:
     digest = _traces_digest(connection, dataset, policy)
     if not aside.num_rows:
         return content_id(dataset, rules, digest)
-    return content_id(dataset, rules, digest, json.dumps(aside.to_pylist(), default=str))
+    held_back = [{name: value for name, value in row.items() if value is not None} for row in aside.to_pylist()]
+    return content_id(dataset, rules, digest, json.dumps(held_back, default=str))
 
 
 def is_judged(root: DataRoot, dataset: str, policy: JudgePolicy, firings: Sequence[Firing] = ()) -> bool:

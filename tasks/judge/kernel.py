@@ -25,7 +25,7 @@ LANES = 128
 PERIOD = 4096
 """Bytes after which the factors of a word's hash start again."""
 
-_MIX = np.uint64(0xBF58476D1CE4E5B9)
+MIX = np.uint64(0xBF58476D1CE4E5B9)
 _S29, _S31, _S32 = np.uint64(29), np.uint64(31), np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 _ZERO, _ONE, _TWO, _THREE, _FOUR = (np.uint64(count) for count in range(5))
@@ -91,7 +91,7 @@ def _compiled(*signature: Any) -> Callable[[Loop], Loop]:
 
 @_compiled()
 def _mixed(value: Any) -> Any:
-    value = (value ^ (value >> _S31)) * _MIX
+    value = (value ^ (value >> _S31)) * MIX
     return value ^ (value >> _S29)
 
 

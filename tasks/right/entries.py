@@ -27,6 +27,7 @@ from tasks.right.terms import (
     WeightsTerms,
     check_conditions,
 )
+from tasks.right.watermark import DeclaredWatermark
 from warehouse.errors import BadInput
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -101,6 +102,8 @@ class TeacherEntry(Frozen):
     """How the server is told to go on with an answer that was cut off, if it can: `continue_final_message` (vLLM,
     SGLang) or `prefix` (DeepSeek's beta address, Mistral)."""
     expected_models: tuple[Line, ...] | None = Field(default=None, min_length=1)
+    watermark: DeclaredWatermark | None = None
+    """Only one whose key is known; None: whether there is one is unknown."""
     reasoning: Reasoning | None = None
     simulated: bool = Field(default=False, strict=True)
 

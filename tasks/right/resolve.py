@@ -78,6 +78,7 @@ def resolve(entry: TeacherEntry, registry: Registry, path: Path) -> Teacher:
         batch=entry.batch or route.batch,
         continues=entry.continues,
         expected_models=entry.expected_models or (model,),
+        watermark=entry.watermark and entry.watermark.beside(path.parent),
         reasoning=entry.reasoning or (file.reasoning if file else "unknown"),
         simulated=entry.simulated,
         weights=weights,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from tasks.ask.continuing import Continues
 from tasks.ask.providers import ChargeRule
+from tasks.right.watermark import DeclaredWatermark
 
 Purpose = Literal["ask", "publish", "train"]
 Trainable = Literal["yes", "conditional", "no", "unknown"]
@@ -275,6 +276,8 @@ class Teacher(Frozen):
     """How it is asked to go on with the beginning of an answer; None: it cannot, or nobody has said so. No part of the
     terms."""
     expected_models: tuple[str, ...]
+    watermark: DeclaredWatermark | None = None
+    """None: whether it has one is unknown. No part of the terms."""
     reasoning: Reasoning = "unknown"
     simulated: bool = False
     weights: WeightsTerms

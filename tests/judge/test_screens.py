@@ -134,7 +134,7 @@ def test_another_model_than_the_one_expected_is_noted() -> None:
         {"accuracy": {"alpha": 0.5}},
         {"acknowledged": ["accuracy"]},
         {"pause": ["mood"]},
-        {"watermark": {}},
+        {"watermark": {"key": 7}},
     ],
 )
 def test_a_screen_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:

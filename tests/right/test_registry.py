@@ -412,3 +412,23 @@ def test_how_a_server_continues_is_said_by_the_entry_and_is_no_part_of_the_terms
     able = own(FIVE_LINES + "    continues: continue_final_message\n")["my-vllm"]
     assert (plain.continues, able.continues) == (None, "continue_final_message")
     assert plain.terms_sha256 == able.terms_sha256
+
+
+WATERMARK = """
+    watermark:
+      {status: declared, scheme: kgw, tokenizer: tok, hashing_key: 15485863, gamma: 0.25, seeding_scheme: selfhash,
+       context_width: 4}
+"""
+
+
+def test_a_watermark_is_carried_with_its_key_and_is_no_part_of_the_terms(own, tmp_path: Path) -> None:
+    plain, marked = own(FIVE_LINES)["my-vllm"], own(f"{FIVE_LINES.rstrip()}{WATERMARK}")["my-vllm"]
+    assert plain.watermark is None
+    assert (marked.watermark.hashing_key, Path(marked.watermark.tokenizer).name) == (15485863, "tok")
+    assert Path(marked.watermark.tokenizer).is_absolute(), "from the folder of the entry"
+    assert marked.terms_sha256 == plain.terms_sha256
+    assert "15485863" not in marked.model_dump_json(), "what the warehouse keeps of an entry"
+
+
+def test_a_watermark_without_its_key_is_refused(own) -> None:
+    assert "hashing_key" in refusal(own, f"{FIVE_LINES.rstrip()}{WATERMARK.replace('hashing_key: 15485863, ', '')}")

@@ -1,6 +1,7 @@
-"""The answers that are put aside because a screen fired on the window they came in, or before it (pure)."""
+"""The answers that are put aside because a screen fired on the window they came in, or before it, or on what they say
+(pure)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import pyarrow as pa
@@ -14,24 +15,33 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("from_at", pa.timestamp("us", tz="UTC")),
     ("reason", pa.string()),
     ("details", pa.string()),
+    ("trace_id", pa.string()),
 ]
 HELD = pa.schema(_COLUMNS)
+"""Whose answers from when on; or, with a `trace_id`, that one."""
 
 
 def held(screens: Screens, firings: Sequence[Firing]) -> pa.Table:
-    """From when on which teacher's answers are put aside, and why; one row a firing."""
+    """From when on which teacher's answers are put aside, and why: one row a firing, or a trace that holds a phrase."""
     first: dict[tuple[str, str], tuple[datetime, Firing]] = {}
     if screens.rows == "annotate":
         firings = ()
     for firing in firings:
         since = firing.look.from_at
-        if firing.pauses and since is not None:
+        if firing.holds is None and firing.pauses and since is not None:
             first[firing.look.teacher, firing.look.screen] = since, firing
-    rows = [
+    rows: list[dict[str, object]] = [
         {"teacher": teacher, "from_at": since, "reason": f"screen_{screen}", "details": _details(firing)}
         for (teacher, screen), (since, firing) in sorted(first.items())
     ]
-    return pa.Table.from_pylist(rows, schema=HELD)
+    return pa.Table.from_pylist(rows + [row for firing in firings for row in _traces(firing)], schema=HELD)
+
+
+def _traces(firing: Firing) -> Iterator[dict[str, object]]:
+    for trace_id, phrase in sorted((firing.holds or {}).items()):
+        details = f'"{phrase}" is said by {firing.look.teacher} alone (look {firing.look_id})'
+        reason = f"screen_{firing.look.screen}"
+        yield {"teacher": firing.look.teacher, "reason": reason, "details": details, "trace_id": trace_id}
 
 
 def _details(firing: Firing) -> str:

@@ -1,5 +1,6 @@
 """One look of a screen at a teacher, and what it saw (pure)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -49,7 +50,8 @@ class Look:
     from_at: datetime | None
     to_at: datetime | None
     counts: dict[str, tuple[int, int]]
-    """Right answers and canaries, by family; empty for screens that count none."""
+    """Right answers and canaries, by family; of `trigger`, dissimilar rows and rows, by phrase; empty for screens that
+    count none."""
 
     @property
     def line(self) -> str:
@@ -66,6 +68,9 @@ class Firing:
     look_id: str
     look: Look
     pauses: bool
+    holds: Mapping[str, str] | None = None
+    """By id the traces that are put aside because of what stands in them, and the phrase; None: the screen looks at
+    windows."""
 
     @property
     def line(self) -> str:

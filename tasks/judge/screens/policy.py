@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Spending = Literal["even", "pocock", "obrien_fleming"]
-ScreenName = Literal["accuracy", "style", "family"]
+ScreenName = Literal["accuracy", "style", "family", "trigger", "watermark"]
 LookId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,32}$")]
 
 
@@ -62,12 +62,51 @@ class FamilyScreen(_Settings):
     """Is it the model that was asked for, and is the student of the same family? It notes, and pauses nobody."""
 
 
+class TriggerScreen(_Settings):
+    """Do phrases that nobody else writes stand in many unlike rows of one teacher, as one that is to set off a backdoor
+    would?"""
+
+    rows: int = Field(50, ge=20)
+    """Dissimilar rows of different prompts that hold a phrase, from which on it is said; some 250 poisoned documents
+    suffice for a backdoor (Souly et al. 2025, arXiv 2510.07192)."""
+
+    most_share: float = Field(0.1, gt=0, le=0.5)
+    """What stands in a larger share of a teacher's rows is how it writes, and not looked at. By judgement."""
+
+    z: float = Field(5.0, ge=3)
+    """Where others answered too: of the log odds of a row of this teacher holding it."""
+
+    q: float = Field(0.01, gt=0, le=0.2)
+    """The same: share of false ones among the phrases that are said (Benjamini and Hochberg)."""
+
+
+class WatermarkScreen(_Settings):
+    """Is the watermark there whose key the registry's entry declares? It records what it sees, and nothing follows."""
+
+    tokens: int = Field(200, ge=50)
+    """Different n-grams of tokens that a row must have to be scored."""
+
+    rows: int = Field(100, ge=1)
+    """Rows of a teacher that are scored, those of the lowest ids: each different n-gram costs a draw of the whole
+    vocabulary."""
+
+    z: float = Field(4.0, ge=3)
+    """From which a row, and all rows together, count as marked; the default of the scheme's authors."""
+
+    q: float = Field(0.01, gt=0, le=0.2)
+    """Share of unmarked ones among the rows that count as marked (Benjamini and Hochberg)."""
+
+
 class Screens(_Settings):
     """The screens of a recipe; `null` turns one off. None asks anybody anything, or needs more than the line has."""
 
     accuracy: AccuracyScreen | None = AccuracyScreen()
     style: StyleScreen | None = StyleScreen()
     family: FamilyScreen | None = FamilyScreen()
+    trigger: TriggerScreen | None = None
+    """Off by default: a teacher's own turns of phrase look the same, and a person has to read what it finds."""
+    watermark: WatermarkScreen | None = None
+    """Off by default: it loads the teacher's tokenizer, and takes minutes with a large vocabulary."""
 
     pause: tuple[ScreenName, ...] = ("accuracy",)
     """Screens that pause a teacher when they fire: it is asked nothing more. The others only note it; style does by
@@ -75,9 +114,10 @@ class Screens(_Settings):
     order it fired on a teacher that stayed as it was."""
 
     rows: Literal["quarantine", "annotate"] = "quarantine"
-    """What becomes of a paused teacher's answers from the window that fired on: put aside for a person to look at
-    (`screen_accuracy`, `screen_style`), or judged like all others."""
+    """What becomes of a paused teacher's answers from the window that fired on, and of those that hold a phrase that
+    `trigger` fired on: put aside for a person to look at (`screen_accuracy`, `screen_style`, `screen_trigger`), or
+    judged like all others."""
 
     acknowledged: tuple[LookId, ...] = ()
     """Ids of firings that a person has looked at: they neither pause nor put aside any longer, and the window that
-    fired becomes the new baseline."""
+    fired becomes the new baseline; the phrases of `trigger` are known from then on."""

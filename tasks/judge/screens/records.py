@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
 from pydantic import BaseModel
 
 from tasks.judge.screens.accuracy import Count, joined
@@ -50,6 +51,29 @@ _PROMPTS = """
     any_value(reference) as reference, any_value(metadata) as metadata
     from store.prompts_parquet where prompt_id in (select unnest($ids)) group by prompt_id
 """
+_ANSWERED = """
+    select t.teacher, count(*) as rows, count(distinct w.prompt_id) as prompts, min(t.received_at) as from_at,
+        max(t.received_at) as to_at, sum(strlen(coalesce(t.reasoning, '')) + strlen(coalesce(t.answer, ''))) as bytes
+    from wanted as w join traces as t on t.trace_id = w.trace_id
+    where w.dataset = $dataset group by t.teacher order by t.teacher
+"""
+_TEXTS = """
+    select t.teacher, t.trace_id, w.prompt_id, t.reasoning, t.answer
+    from wanted as w join traces as t on t.trace_id = w.trace_id
+    where w.dataset = $dataset
+"""
+_LONG_TEXTS = """
+    select t.reasoning, t.answer
+    from (select distinct trace_id from wanted where dataset = $dataset and trace_id is not null) as w
+    join traces as t using (trace_id)
+    where t.teacher = $teacher and strlen(coalesce(t.reasoning, '')) + strlen(coalesce(t.answer, '')) >= $bytes
+    order by t.trace_id
+"""
+_QUESTIONS = """
+    select
+        array_to_string(list_prepend(question, list_transform(messages, lambda one: one.content)), chr(10)) as question
+    from prompts where prompt_id in (select prompt_id from wanted where dataset = $dataset)
+"""
 
 
 @dataclass(frozen=True)
@@ -59,6 +83,19 @@ class Recorded:
     look_id: str
     settings: str
     look: Look
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the current plan has of one teacher's answers."""
+
+    teacher: str
+    rows: int
+    prompts: int
+    from_at: datetime
+    to_at: datetime
+    bytes: int
+    """Of their texts."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +114,8 @@ def settings_id(screens: Screens, name: ScreenName) -> str:
 
 def look_id(dataset: str, settings: str, look: Look) -> str:
     """Of a window one look is kept; what was said of too few answers may be said again of more."""
-    again = "" if look.verdict in ("fired", "passed", "baseline") and look.screen != "family" else look.statistic
+    is_of_window = look.verdict in ("fired", "passed", "baseline") and look.screen not in ("family", "watermark")
+    again = "" if is_of_window else look.statistic
     return content_id(dataset, look.teacher, look.screen, settings, look.window, again)[:12]
 
 
@@ -154,3 +192,25 @@ def read_prompts(connection: Connection, ids: Sequence[str]) -> Mapping[str, dic
     """What the screens need of these prompts."""
     table = connection.sql(_PROMPTS, params={"ids": list(ids)}).to_arrow_table()
     return {row["prompt_id"]: row for row in table.to_pylist()}
+
+
+def read_answered(connection: Connection, dataset: str) -> list[Answered]:
+    """What there is of each teacher, by name."""
+    return [Answered(*row) for row in connection.execute(_ANSWERED, {"dataset": dataset}).fetchall()]
+
+
+def read_texts(connection: Connection, dataset: str) -> Iterator[pa.RecordBatch]:
+    """Every answer that the current plan has, in no order: teacher, trace_id, prompt_id, reasoning, answer."""
+    yield from connection.sql(_TEXTS, params={"dataset": dataset}).to_arrow_reader(STREAM_ROWS)
+
+
+def read_questions(connection: Connection, dataset: str) -> Iterator[pa.RecordBatch]:
+    """All that its prompts say, in one column."""
+    yield from connection.sql(_QUESTIONS, params={"dataset": dataset}).to_arrow_reader(STREAM_ROWS)
+
+
+def read_long_texts(connection: Connection, dataset: str, teacher: str, bytes: int) -> Iterator[tuple[str, str]]:
+    """Reasoning and answer of a teacher's answers of at least so many bytes, by their ids."""
+    cursor = connection.execute(_LONG_TEXTS, {"dataset": dataset, "teacher": teacher, "bytes": bytes})
+    while rows := cursor.fetchmany(STREAM_ROWS):
+        yield from ((reasoning or "", answer or "") for reasoning, answer in rows)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,21 +14,31 @@ import pyarrow.parquet as pq
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.judge.finding import whole_text, whole_texts
+from tasks.judge.screens import watermark
 from tasks.judge.screens.families import match_served, match_student
-from tasks.judge.screens.look import Firing
-from tasks.judge.screens.policy import Screens
+from tasks.judge.screens.look import Firing, Look
+from tasks.judge.screens.policy import Screens, WatermarkScreen
 from tasks.judge.screens.records import (
+    Recorded,
     look_id,
+    read_answered,
     read_answers,
     read_earlier,
+    read_long_texts,
     read_looks,
     read_planned,
     read_prompts,
+    read_questions,
+    read_texts,
     settings_id,
     write_looks,
 )
-from tasks.judge.screens.watch import Watch, known_looks
+from tasks.judge.screens.trigger import Corpus, Found, Rows, look_for_triggers
+from tasks.judge.screens.watch import Watch, is_acknowledged, known_looks
+from tasks.right.watermark import DeclaredWatermark
 from warehouse.catalog import connect
+from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 from warehouse.records import DataFile
 
@@ -44,6 +54,7 @@ class Asked:
     name: str
     model: str
     expected_models: tuple[str, ...]
+    watermark: DeclaredWatermark | None = None
 
 
 def standing(root: DataRoot, dataset: str, screens: Screens) -> tuple[Firing, ...]:
@@ -55,6 +66,7 @@ def standing(root: DataRoot, dataset: str, screens: Screens) -> tuple[Firing, ..
         for key, looks in sorted(known.items())
         for number, look in sorted(looks.items())
         if look.verdict == "fired" and number not in acknowledged.get(key, ()) and getattr(screens, look.screen)
+        if look.screen != "watermark"  # it is as declared
     )
 
 
@@ -80,10 +92,77 @@ def screen_teachers(
         looks += [match_student(each.name, each.model, student) for each in teachers if each.name in watch.served]
         served = ((each, watch.served.get(each.name)) for each in teachers)
         looks += [match_served(each.name, each.expected_models, counts) for each, counts in served if counts]
+    if screens.watermark is not None:
+        looks += [_watermark(root, dataset, screens.watermark, each) for each in teachers if each.name in watch.served]
+    triggers = _triggers(root, dataset, screens)
+    looks += [each.look for each in triggers]
     write_looks(root, dataset, run_id, screens, looks, now)
     for look in looks:
         logger.info("%s", look.line)
-    return standing(root, dataset, screens)
+    holds = {each.look.teacher: each.holds for each in triggers}
+    return tuple(
+        replace(firing, holds=holds.get(firing.look.teacher, {})) if firing.look.screen == "trigger" else firing
+        for firing in standing(root, dataset, screens)
+    )
+
+
+def _watermark(root: DataRoot, dataset: str, settings: WatermarkScreen, teacher: Asked) -> Look:
+    """Whether the declared watermark is there; unknown where none is declared, or its tokenizer is not here."""
+    if teacher.watermark is None:
+        return watermark.unknown(teacher.name, "the registry's entry declares no watermark with its key")
+    from tasks.judge.screens.green_tokens import GreenTokens
+
+    try:
+        marks = GreenTokens(teacher.watermark)
+    except BadInput as error:
+        return watermark.unknown(teacher.name, str(error))
+    with closing(connect(root)) as connection:
+        texts = (whole_text(*row) for row in read_long_texts(connection, dataset, teacher.name, settings.tokens))
+        rows, pooled = marks.score(texts, settings.tokens, settings.rows)
+    return watermark.status(teacher.name, settings, teacher.watermark.gamma, rows, pooled)
+
+
+def _triggers(root: DataRoot, dataset: str, screens: Screens) -> list[Found]:
+    """What stands in the answers of each teacher alone; a look that says what the last one said keeps its number."""
+    if screens.trigger is None:
+        return []
+    before = _trigger_looks(root, dataset, screens)
+    read = {
+        teacher: {text for each in looks if is_acknowledged(screens, each.look_id) for text in each.look.counts}
+        for teacher, looks in before.items()
+    }
+    with closing(connect(root)) as connection:
+        corpus = Corpus(
+            read_answered(connection, dataset),
+            lambda: (_rows(batch) for batch in read_texts(connection, dataset)),
+            lambda: (batch.column("question") for batch in read_questions(connection, dataset)),
+        )
+        found = list(look_for_triggers(corpus, screens.trigger, read))
+    return [replace(each, look=_numbered(each.look, before.get(each.look.teacher, ()))) for each in found]
+
+
+def _trigger_looks(root: DataRoot, dataset: str, screens: Screens) -> dict[str, list[Recorded]]:
+    """Earlier looks for triggers by the present settings, by teacher, in their order."""
+    settings, found = settings_id(screens, "trigger"), dict[str, list[Recorded]]()
+    for each in read_looks(root, dataset):
+        if each.look.screen == "trigger" and each.settings == settings:
+            found.setdefault(each.look.teacher, []).append(each)
+    return found
+
+
+def _numbered(look: Look, before: Sequence[Recorded]) -> Look:
+    last = before[-1].look if before else None
+    if last is None:
+        return look
+    is_same = (last.verdict, last.statistic) == (look.verdict, look.statistic)
+    return replace(look, window=last.window if is_same else last.window + 1)
+
+
+def _rows(batch: pa.RecordBatch) -> Rows:
+    teachers, traces, prompts = (
+        [str(value) for value in batch.column(name).to_pylist()] for name in ("teacher", "trace_id", "prompt_id")
+    )
+    return Rows(teachers, traces, prompts, whole_texts(batch.column("reasoning"), batch.column("answer")))
 
 
 def _watch(connection: Any, root: DataRoot, dataset: str, screens: Screens, samples_per_prompt: int) -> Watch:

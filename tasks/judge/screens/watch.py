@@ -121,10 +121,18 @@ def known_looks(
         look = each.look
         if look.verdict == "too_few" or each.settings != settings_id(screens, look.screen):
             continue
-        known.setdefault((look.teacher, look.screen), {})[look.window] = look
-        if any(each.look_id.startswith(id) for id in screens.acknowledged):
-            acknowledged.setdefault((look.teacher, look.screen), set()).add(look.window)
+        key = look.teacher, look.screen
+        if look.screen == "trigger":  # each looks at everything, so that the last one holds
+            known.pop(key, None)
+        known.setdefault(key, {})[look.window] = look
+        if is_acknowledged(screens, each.look_id):
+            acknowledged.setdefault(key, set()).add(look.window)
     return known, acknowledged
+
+
+def is_acknowledged(screens: Screens, look_id: str) -> bool:
+    """Whether the recipe names this look."""
+    return any(look_id.startswith(id) for id in screens.acknowledged)
 
 
 def is_right(row: Mapping[str, Any]) -> bool | None:
