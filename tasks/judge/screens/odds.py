@@ -2,7 +2,7 @@
 (pure).
 
 The log-odds ratio's usual z, an estimate over its standard error, is of no use at a count of zero: with the usual half
-added, a run in 50 of 2,000 rows has z 2.8 against 2,000 rows without it, and would need 20,000 of them for z 5. Here z
+added, a run in 50 of 2,000 rows has z 3.3 against 2,000 rows without it, and would need 23,600 of them for z 5. Here z
 is the signed root of the likelihood ratio of the same odds (8.4 in that case), and p is exact.
 """
 
