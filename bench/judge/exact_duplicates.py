@@ -58,6 +58,7 @@ def judge_sql(parts: list[str], copies: int, rows: int) -> None:
         connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
         connection.execute("create temp table vote (trace_id varchar, outcome varchar, is_elected boolean)")
         connection.execute("create temp table pass_rate (trace_id varchar, reason varchar)")
+        connection.execute("create temp table held (trace_id varchar)")
         _, before = timed(lambda: connection.execute(statement("survivors"), {"judged": parts}))
         _, spent = timed(lambda: connection.execute(statement("exact"), {"across": JudgePolicy().cross_prompt_words}))
         found = connection.execute("select count(*), count(*) filter (is_duplicate) from exact").fetchall()
