@@ -117,6 +117,7 @@ def test_adapters_are_trained_on_a_local_model_and_rows_take_the_form_its_templa
 
 
 @pytest.mark.line
+@pytest.mark.slow
 def test_a_worker_that_fails_is_one_line_and_the_run_is_listed_as_failed(
     data_root: DataRoot, version: str, tmp_path: Path, on_ray: None
 ) -> None:
