@@ -1,4 +1,5 @@
-"""Make math-verify several times faster, without changing what it says: its parser, its numbers, its `simplify`.
+"""Make math-verify several times faster, without changing what it says: its parser, its
+numbers, its `simplify`, its differences of sets.
 
 Its ANTLR grammar is parsed with full-context prediction, whose results ANTLR does not keep from one text to the next.
 ANTLR's documented way out has two stages. Prediction in SLL mode, which is kept, gives the tree that LL mode would
@@ -12,6 +13,7 @@ from typing import Any
 
 from tasks.judge.linear import are_different_lines
 from tasks.judge.nonzero import is_clearly_not_zero
+from tasks.judge.spans import spans
 
 
 def _unless_clear(full: Any) -> Any:
@@ -36,6 +38,20 @@ def _unless_lines(full: Any) -> Any:
     return solve_and_compare
 
 
+def _unless_spans(full: Any) -> Any:
+    """math-verify takes the symmetric difference of two sets only to ask whether it is empty."""
+    from sympy import EmptySet, FiniteSet
+
+    @functools.wraps(full)
+    def symmetric_difference(self: Any, other: Any) -> Any:
+        mine, theirs = spans(self), spans(other)
+        if mine is None or theirs is None:
+            return full(self, other)
+        return EmptySet if mine == theirs else FiniteSet(0)
+
+    return symmetric_difference
+
+
 class _Read:
     """A parser that is done: it gives the tree it has read."""
 
@@ -47,15 +63,18 @@ class _Read:
 
 
 def install() -> None:
-    """Change how math-verify parses, reads numbers and simplifies, in this process; the second time nothing is done."""
+    """Change how math-verify parses, reads numbers, simplifies and compares sets in this process; a second call does
+    nothing."""
     from latex2sympy2_extended.latex2sympy2 import _Latex2Sympy
     from math_verify import grader
+    from sympy import Set
 
     if hasattr(_Latex2Sympy.create_parser, "__wrapped__"):
         return
     _Latex2Sympy.create_parser = _two_stages(_Latex2Sympy.create_parser)
     _Latex2Sympy.parse_number = _at_once(_Latex2Sympy.parse_number)
     grader.simplify = _unless_clear(grader.simplify)
+    Set.symmetric_difference = _unless_spans(Set.symmetric_difference)
     grader.sympy_solve_and_compare = _unless_lines(grader.sympy_solve_and_compare)
 
 

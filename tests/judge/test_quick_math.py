@@ -18,7 +18,7 @@ from tasks.judge.linear import are_different_lines
 from tasks.judge.nonzero import is_clearly_not_zero
 
 PATCHED = ((_Latex2Sympy, "create_parser"), (_Latex2Sympy, "parse_number"), (grader, "simplify"),
-           (grader, "sympy_solve_and_compare"))  # fmt: skip
+           (grader, "sympy_solve_and_compare"), (sympy.Set, "symmetric_difference"))  # fmt: skip
 
 
 @pytest.fixture
@@ -103,7 +103,10 @@ PAIRS = [
     ("(1,\\sqrt{4})", "(1,2)"), ("(\\sqrt{2},3)", "(\\sqrt{3},3)"), ("x^5 - x", "x^5 - x - 1"),
     ("\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}",
     "\\begin{pmatrix} 1 \\\\ 3 \\end{pmatrix}"), ("\\sqrt[3]{-8}", "-2"), ("(-8)^{1/3}", "-2"), ("x = 5", "5"),
-    ("y=2x+3", "y=2x+4"),
+    ("y=2x+3", "y=2x+4"), ("[0,1)\\cup\\{1\\}", "[0,1]"),
+    ("(-\\infty,2) \\cup (3,\\infty)", "(3,\\infty) \\cup (-\\infty,2)"),
+    ("(-\\infty,2) \\cup (3,\\infty)", "(-\\infty,2] \\cup (3,\\infty)"),
+    ("\\{1,2\\} \\cup [3,4]", "[3,4] \\cup \\{1\\}"),
 ]  # fmt: skip
 
 
@@ -114,6 +117,7 @@ def test_the_quick_comparison_says_what_the_full_one_says(plain: None) -> None:
         patch.setattr(grader, "simplify", quick_math._unless_clear(grader.simplify))
         quick = quick_math._unless_lines(grader.sympy_solve_and_compare)
         patch.setattr(grader, "sympy_solve_and_compare", quick)
+        patch.setattr(sympy.Set, "symmetric_difference", quick_math._unless_spans(sympy.Set.symmetric_difference))
         for (gold, said), expected in zip(pairs, full, strict=True):
             assert math_verify.verify(parsed(gold), parsed(said), timeout_seconds=None) == expected, (gold, said)
     assert 8 < sum(full) < len(full) - 8
