@@ -143,6 +143,11 @@ def test_the_recipe_is_a_form_and_the_flow_has_a_schedule(api: Api) -> None:
     assert [schedule["schedule"]["cron"] for schedule in distill["schedules"] if schedule["active"]] == ["0 3 * * *"]
 
 
+def test_the_schedule_becomes_runs_by_itself(api: Api) -> None:
+    (run, *_) = wait_until(lambda: api.runs_of("distill/distill"), 120, "no run is scheduled")
+    assert run["auto_scheduled"] and run["expected_start_time"][11:19] == "03:00:00"
+
+
 def test_a_run_publishes_leaves_artifacts_and_starts_the_training_by_itself(place: Place, api: Api) -> None:
     recipe = recipe_of(
         place, "trained", 60, batch_rows=20, student={"model": "tiny", "max_steps": 20, "eval_prompts": 5}
