@@ -53,12 +53,14 @@ def shard_checksums(place: Place, version: str) -> dict[str, str]:
     return {row["shard"]: row["sha256"] for row in rows}
 
 
-def kill_at(process: "subprocess.Popen[str]", moment: Callable[[], object], what: str) -> None:
+def kill_at(process: "subprocess.Popen[str]", moment: Callable[[], object], what: str, seconds: float = 120) -> None:
     """SIGKILL the driver the instant `moment` is true."""
-    wait_until(lambda: moment() or process.poll() is not None, 120, what)
-    assert process.poll() is None, f"the run ended before {what}: {process.communicate()}"
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    try:
+        wait_until(lambda: moment() or process.poll() is not None, seconds, what)
+        assert process.poll() is None, f"the run ended before {what}: {process.communicate()}"
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def answered_in_flight(place: Place, at_least: int, in_flight: int) -> Callable[[], object]:
@@ -157,7 +159,7 @@ def test_a_driver_killed_while_training_trains_again_and_keeps_the_version(
 ) -> None:
     prepared(place, referee)
     process = place.start("run", "recipe.yaml", "--train")
-    kill_at(process, lambda: place.status().get("step", 0) > 0, "a training step")
+    kill_at(process, lambda: place.status().get("step", 0) > 0, "a training step", seconds=240)
     again = place.run(place.folder / "recipe.yaml", "--train")
     assert (again["asked"], again["published"]["is_new"]) == (0, False)
     assert again["student"]["is_new"]
