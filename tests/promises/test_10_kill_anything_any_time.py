@@ -57,10 +57,11 @@ def kill_at(process: "subprocess.Popen[str]", moment: Callable[[], object], what
     """SIGKILL the driver the instant `moment` is true."""
     try:
         wait_until(lambda: moment() or process.poll() is not None, seconds, what)
-        assert process.poll() is None, f"the run ended before {what}: {process.communicate()}"
+        has_ended = process.poll() is not None
     finally:
         process.kill()
-        process.communicate()
+        said = process.communicate()
+    assert not has_ended, f"the run ended before {what}: {said}"
 
 
 def answered_in_flight(place: Place, at_least: int, in_flight: int) -> Callable[[], object]:
