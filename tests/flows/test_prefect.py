@@ -119,10 +119,10 @@ def api(place: Place) -> Iterator[Api]:
 
 
 def end_group(worker: "subprocess.Popen[bytes]") -> None:
-    """Prefect's worker waits at its end for what it looks at, on a busy machine for more than a minute."""
+    """Prefect's worker waits at its end for what it looks at, more than a minute."""
     os.killpg(worker.pid, signal.SIGTERM)
     try:
-        worker.wait(timeout=60)
+        worker.wait(timeout=10)
     except subprocess.TimeoutExpired:
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
