@@ -105,7 +105,9 @@ def seconds(processes: int, warm: list[Pair], given: list[Pair]) -> tuple[float,
     """Wall from the start of the first to the end of the last of so many processes; CPU of all of them."""
     spawning = multiprocessing.get_context("spawn")
     ready, times = spawning.Barrier(processes), spawning.Queue()
-    workers = [spawning.Process(target=_work, args=(warm, given[n::processes], ready, times)) for n in range(processes)]
+    size = -(-len(given) // processes)  # in stretches: every twentieth pair is for sympy, and must not meet one process
+    parts = [given[at : at + size] for at in range(0, len(given), size)]
+    workers = [spawning.Process(target=_work, args=(warm, part, ready, times)) for part in parts]
     for worker in workers:
         worker.start()
     spans = [times.get() for _ in workers]
