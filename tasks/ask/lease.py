@@ -38,8 +38,9 @@ LEAD_S = 0.15
 PATIENT = 3
 """Times that a row waits for its turn again because its intent was late."""
 REFUSED = 3
-"""After so many connections in a row that could not be made, the pool's word is waited for: a refusal takes a
-millisecond, and a worker would run through all that it was let through."""
+"""After so many connections in a row that could not be made, or as many overloaded replies as there are slots if those
+are more, the pool's word is waited for: either takes a millisecond, and a worker would run through all that it was let
+through."""
 FEWEST_WANTS = 16
 """Requests that permission is asked for at once, at least; more where more were granted or more slots are free."""
 
@@ -95,7 +96,7 @@ class Lease:
         self._slots = 0
         self._heard_at = self._hold_until = self._own_hold_until = float("-inf")
         self._refused = 0
-        """Connections in a row that could not be made."""
+        """Requests in a row that found no teacher, or an overloaded one."""
         self._last_grant: tuple[Cost, ...] = ()
         self._taken = 0
         """Rows since the pool was last heard."""
@@ -155,7 +156,7 @@ class Lease:
 
     def note_reply(self, permit: Permit, reply: Reply, latency_s: float) -> None:
         """Tell the pool at the next exchange how a request went."""
-        self._refused = 0
+        self._refused = self._refused if reply.outcome == "overloaded" else 0
         self._note_limits(reply, self._clock() - latency_s)
         usage, news = reply.usage, self._news
         if reply.outcome != "malformed" and not RULES[reply.outcome].answer:
@@ -179,9 +180,9 @@ class Lease:
         self._news.failures.append((failure, now))
         if RULES[failure.outcome].stops:
             self._own_hold_until = float("inf")
-        elif not failure.sent:
+        elif not failure.sent or failure.outcome == "overloaded":
             self._refused += 1
-            if self._refused >= REFUSED:
+            if self._refused >= (max(REFUSED, self._slots) if failure.sent else REFUSED):
                 self._own_hold_until = max(self._own_hold_until, now + EXCHANGE_S[1])
         elif failure.outcome == "rate_limited":
             self.is_urgent = True

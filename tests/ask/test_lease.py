@@ -293,6 +293,25 @@ def test_a_worker_that_is_refused_connections_waits_for_the_pool_before_it_tries
     assert there.lease.take() is not None
 
 
+def test_a_worker_that_meets_nothing_but_overloaded_replies_waits_for_the_pool_after_one_round_of_its_slots() -> None:
+    overloaded = Reply("overloaded", error="503")
+    there = Authorities()
+    there.queue(16)
+    there.grant = granting(16, 5)
+    there.exchange()
+    for _ in range(5):
+        there.reply(overloaded)
+    assert there.lease.take() is None
+    there.now += EXCHANGE_S[1]
+    there.reply(overloaded)
+    assert there.lease.take() is None, "one more says that it is still so"
+    there.now += EXCHANGE_S[1]
+    there.reply(Reply("ok", usage=Usage(44, 10)))
+    for _ in range(4):
+        there.reply(overloaded)
+    assert there.lease.take() is not None, "an answer between says that it is not"
+
+
 def test_the_pool_is_asked_later_only_where_no_rate_is_limited_and_permission_outlasts_the_wait() -> None:
     there = Authorities()
     there.queue(40)
