@@ -9,7 +9,7 @@ writer or shard size was used.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -114,6 +114,10 @@ class Manifest:
     plan_id: str
     judge_run: str
     run_id: str
+    chain_head: str | None = None
+    """The newest decision when it was published; None in manifests written before this was noted."""
+    papers: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every paper beside the card, by its file name."""
 
     @property
     def folder_name(self) -> str:
@@ -163,12 +167,17 @@ def verify_version(folder: Path) -> None:
     not.
     """
     manifest = load_manifest(folder)
-    expected = {shard.name: shard.sha256 for shard in manifest.shards} | {CARD: manifest.card_sha256}
+    expected = checksums(manifest)
     for name, sha256 in sorted(expected.items()):
         _check_file(folder / name, sha256, manifest.version)
     for path in sorted(folder.glob("*.parquet")):
         if path.name not in expected:
             raise BadInput(f"{path} is not in the manifest of {manifest.version}: move the file away")
+
+
+def checksums(manifest: Manifest) -> dict[str, str]:
+    """The SHA-256 of every file that the manifest vouches for, by name."""
+    return {shard.name: shard.sha256 for shard in manifest.shards} | {CARD: manifest.card_sha256, **manifest.papers}
 
 
 def _check_file(path: Path, expected: str, version: str) -> None:

@@ -22,6 +22,7 @@ from tasks.publish.versions import (
     record_version,
     remove_unfinished,
 )
+from tasks.right.chain import read_head
 from warehouse.errors import RunFailed
 from warehouse.layout import DataRoot
 from warehouse.manifest import (
@@ -118,6 +119,7 @@ def _write_files(
         plan_id=order.plan_id,
         judge_run=order.judge_run,
         run_id=order.run_id,
+        chain_head=read_head(connection),
     )
     return replace(draft, card_sha256=write_text(folder / CARD, card(draft)))
 
