@@ -21,6 +21,8 @@ from warehouse.errors import BadInput
 FORMAT = 1
 MANIFEST = "manifest.json"
 CARD = "README.md"
+SIGNATURE = "model.sig"
+"""The one file that may be added to a version later: a signature over all others (docs/papers.md)."""
 
 
 @dataclass(frozen=True)
