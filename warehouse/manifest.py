@@ -1,9 +1,9 @@
 """The manifest: the JSON that makes a version exist, and the check that its files are still what it says.
 
 A version's folder holds `train-*.parquet`, `validation-*.parquet`, `heldout-*.parquet`, `README.md` (the
-dataset card) and `manifest.json`, written last. The bytes of every other file are listed with their SHA-256;
-the content digest is taken over the rows as canonical JSON lines, so it stays the same whatever Parquet
-writer or shard size was used.
+dataset card), its papers (docs/papers.md) and `manifest.json`, written last. The bytes of every other file are
+listed with their SHA-256; the content digest is taken over the rows as canonical JSON lines, so it stays the
+same whatever Parquet writer or shard size was used.
 """
 
 import hashlib
@@ -21,6 +21,8 @@ from warehouse.errors import BadInput
 FORMAT = 1
 MANIFEST = "manifest.json"
 CARD = "README.md"
+CROISSANT = "croissant.json"
+EU_REPORT = "eu_synthetic_data.md"
 SIGNATURE = "model.sig"
 """The one file that may be added to a version later: a signature over all others (docs/papers.md)."""
 
@@ -56,6 +58,8 @@ class TeacherEntry:
     route_license: str | None
     decision_id: str
     rows: int
+    conditions: tuple[str, ...] = ()
+    """What the terms ask of whoever trains on the rows, in words, whether it was met here or not."""
 
 
 @dataclass(frozen=True)
