@@ -13,6 +13,7 @@ import pyarrow as pa
 from tasks.papers.source import prompts_of
 from tasks.papers.vocabulary import CONTEXT, CROISSANT, RAI
 from warehouse.manifest import Manifest, ShardEntry, TeacherEntry
+from warehouse.records import content_id
 from warehouse.shards import HELDOUT, ROWS
 
 PARQUET = "application/x-parquet"
@@ -65,8 +66,8 @@ def _provenance(manifest: Manifest) -> Node:
         },
         "prov:wasDerivedFrom": {
             "@type": "prov:Entity",
-            "@id": _urn("prompts", prompts.id),
-            "name": prompts.name,
+            "@id": _urn("prompts", content_id("prompts", prompts)),
+            "name": prompts,
             "license": list(manifest.licenses) or "not stated",
         },
         "prov:wasAttributedTo": teachers,

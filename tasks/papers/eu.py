@@ -42,7 +42,7 @@ def eu_report(manifest: Manifest) -> bytes:
         f"- Modality: text ({made}, published {manifest.published_at:%Y-%m-%d})",
         "- Models used to generate it:",
         *(line for teacher in manifest.teachers for line in _model(teacher)),
-        f"- From the prompts of: {prompts_of(manifest).name} (licence: {', '.join(manifest.licenses) or 'not stated'})",
+        f"- From the prompts of: {prompts_of(manifest)} (licence: {', '.join(manifest.licenses) or 'not stated'})",
         "",
         "## What this report does not say",
         "",

@@ -49,7 +49,7 @@ def _head(manifest: Manifest) -> dict[str, Any]:
     return {
         "pretty_name": manifest.version,
         **_license(manifest),
-        "source_datasets": [prompts_of(manifest).name],
+        "source_datasets": [prompts_of(manifest)],
         "task_categories": ["text-generation"],
         "size_categories": [next((size for limit, size in _SIZES if manifest.rows < limit), "n>1M")],
         "tags": ["synthetic", "distillation", "reasoning", *(["simulated"] if manifest.simulated else [])],
@@ -161,7 +161,7 @@ def _teachers(manifest: Manifest) -> str:
         )
         for teacher in manifest.teachers
     ]
-    prompts = f"{prompts_of(manifest).name}, licence: {', '.join(manifest.licenses) or 'not stated'}"
+    prompts = f"{prompts_of(manifest)}, licence: {', '.join(manifest.licenses) or 'not stated'}"
     return f"## Teachers and terms\n\n{_table(columns, rows)}\n\nPrompts: {prompts}."
 
 
