@@ -6,6 +6,7 @@ from datetime import datetime
 
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import dataset_version_dataset, output_statistics_output_dataset
+from openlineage.client.generated.base import DatasetFacet
 
 from tasks.lineage.facets import PRODUCER, TeacherTermsDatasetFacet, TeacherTermsRunFacet, TermsOfTeacher
 from warehouse.manifest import Manifest
@@ -60,7 +61,7 @@ def _output(manifest: Manifest) -> OutputDataset:
     )
 
 
-def _facets(manifest: Manifest) -> dict[str, object]:
+def _facets(manifest: Manifest) -> dict[str, DatasetFacet]:
     version = dataset_version_dataset.DatasetVersionDatasetFacet(manifest.version, producer=PRODUCER)
     terms = [
         TermsOfTeacher(

@@ -174,7 +174,7 @@ def _record_set(manifest: Manifest, split: str) -> Node:
     }
 
 
-def _field(split: str, column: pa.Field) -> Node:
+def _field(split: str, column: "pa.Field[Any]") -> Node:
     node: Node = {"@type": "cr:Field", "@id": f"{split}/{column.name}", "name": f"{split}/{column.name}"}
     if pa.types.is_list(column.type):  # chat messages: one sub-field for each of a message's parts
         parts = [part.name for part in column.type.value_type]

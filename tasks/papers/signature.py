@@ -5,6 +5,7 @@ card among them, and is covered by none. The library is imported where it is use
 """
 
 from pathlib import Path
+from typing import Any
 
 from warehouse.errors import BadInput
 from warehouse.manifest import SIGNATURE, load_manifest, verify_version
@@ -69,7 +70,7 @@ def is_signed(folder: Path) -> bool:
     return (folder / SIGNATURE).exists()
 
 
-def _hashing(*ignored: str):  # type: ignore[no-untyped-def]  # a class of a library that has no types
+def _hashing(*ignored: str) -> Any:
     from model_signing import hashing
 
     return hashing.Config().set_ignored_paths(paths=[Path(name) for name in ignored], ignore_git_paths=False)

@@ -58,5 +58,5 @@ def read_lineage(path: Path) -> dict[str, Lineage]:
     shards: dict[str, _Traces] = {}
     for batch in pq.ParquetFile(path).iter_batches(65_536, columns=["shard", "trace_id"]):
         for shard, trace_id in zip(batch["shard"].to_pylist(), batch["trace_id"].to_pylist(), strict=True):
-            shards.setdefault(shard, _Traces()).add([trace_id])
+            shards.setdefault(str(shard), _Traces()).add([trace_id])
     return {name: traces.lineage() for name, traces in shards.items()}

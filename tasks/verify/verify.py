@@ -1,5 +1,6 @@
 """Everything a data root says of itself, held against its bytes. Reads only; a run may be writing."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,8 @@ class Listed:
     versions: list[Row]
     shards: list[Row]
     files: list[Row]
+    revoked: Mapping[str, Row]
+    """By version: when, and whether its files were purged."""
 
 
 def verify(root: DataRoot, version: str | None = None, public_key: Path | None = None) -> Report:
@@ -74,17 +77,37 @@ def _listed(connection: Connection, version: str | None) -> Listed:
         files = [file for file in files if file["path"] == _lineage_part(version)]
         if not versions:
             raise BadInput(f"there is no version '{version}': `still versions` lists those that exist")
-    return Listed(chain, versions, all_rows(connection, "select * from store.shard"), files)
+    shards = all_rows(connection, "select * from store.shard")
+    return Listed(chain, versions, shards, files, _revoked(connection))
+
+
+_REVOKED = """
+    select version, min(revoked_at) as revoked_at, bool_or(state in ('purging', 'purged')) as purged
+    from store.revocation join store.recall using (recall_id) group by version
+"""
+
+
+def _revoked(connection: Connection) -> dict[str, Row]:
+    """What recalls have revoked; a file that an older version published knows none."""
+    tables = all_rows(connection, "select table_name from duckdb_tables() where schema_name = 'store'")
+    if "revocation" not in {row["table_name"] for row in tables}:
+        return {}
+    return {row["version"]: row for row in all_rows(connection, _REVOKED)}
 
 
 def _check(root: DataRoot, version: Row, listed: Listed, broken: set[str], public_key: Path | None) -> Checked:
     folder, name = root.path / version["folder"], version["version"]
+    revoked = listed.revoked.get(name)
+    if revoked and revoked["purged"]:  # what is left of it is for `still recall verify` to say
+        return Checked(said=(f"{name} was revoked at {revoked['revoked_at']} and its files purged: not checked",))
     part = _lineage_part(name)
     shards = [shard for shard in listed.shards if shard["version"] == name]
     if part not in {file["path"] for file in listed.files}:
         return Checked(faults=(f"{name}: its lineage, {part}, is not listed",))
     lineages = None if part in broken else read_lineage(root.path / part)
     checked = check_version(folder, version, shards, lineages, listed.chain)
+    if revoked:
+        checked = replace(checked, said=(f"{name} was revoked at {revoked['revoked_at']}", *checked.said))
     if public_key is not None:
         fault = signature_fault(folder, public_key)
         return replace(checked, faults=(*checked.faults, *([f"{name} {fault}"] if fault else [])))
