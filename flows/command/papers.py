@@ -37,7 +37,8 @@ def verify(
         seen = f"{report.decisions:,} decisions, {report.versions:,} versions, {report.shards:,} shards"
         shown.out().print(f"checked {seen}, {report.rows:,} rows, {report.parts:,} parts", highlight=False)
         shown.out().print(f"newest decision: {report.chain_head}", highlight=False, soft_wrap=True)
-        verdict = "all of it holds" if report.holds else f"{len(report.faults)} things do not hold"
+        count = len(report.faults)
+        verdict = "all of it holds" if report.holds else f"{count} thing{'s do' if count > 1 else ' does'} not hold"
         shown.out().print(verdict, style="green" if report.holds else "red")
     raise typer.Exit(0 if report.holds else 1)
 

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from datasets import load_dataset
+from papers.key_pairs import PLAIN, keys
 from publish.kept_answers import judged, sums
 
 from tasks.papers.signature import sign_version, signature_fault
@@ -16,19 +17,6 @@ from tasks.verify.verify import verify
 from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 from warehouse.manifest import MANIFEST, load_manifest, verify_version
-
-PLAIN = serialization.NoEncryption()
-
-
-def keys(folder: Path, name: str, curve: ec.EllipticCurve) -> tuple[Path, Path]:
-    """A private and a public key of one pair, as PEM files."""
-    key = ec.generate_private_key(curve)
-    private, public = folder / f"{name}.pem", folder / f"{name}.pub"
-    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, PLAIN))
-    public.write_bytes(
-        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
-    return private, public
 
 
 @pytest.fixture
