@@ -2,7 +2,7 @@
 -- that it was made from, learned from a revoked version; this is worked out from the tables, so a model added later is marked too.
 create or replace view students as
 with recursive model as (
-    select student_run_id as student, 'trained' as kind, version as parent, started_at as added_at, null as note
+    select student_run_id as student, 'trained' as kind, version as parent, started_at as added_at, null::text as note
     from store.student_run
     union all
     select s.student, e.kind, e.parent, s.added_at, s.note
