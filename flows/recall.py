@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prefect.events import emit_event
+from prefect.settings import get_current_settings
 
 from flows.again import last_recipe
 from flows.cluster import ray_cluster
@@ -22,6 +23,7 @@ from tasks.publish.order import Order
 from tasks.publish.publish import publish_kept
 from tasks.publish.template import choose_form
 from tasks.recall import record
+from tasks.recall.purge import Purged, purge
 from tasks.recall.selection import Selection
 from tasks.right.gate import Admission, admit
 from tasks.right.registry import load_teachers
@@ -32,17 +34,34 @@ from warehouse.locks import hold
 
 APPLIED = "stillhouse.recall.applied"
 Step = Callable[[str], None]
+Tell = Callable[[Mapping[str, Any]], bool]
 
 
 def nothing(step: str) -> None:
     """A `Step` for whoever does not want to know."""
 
 
-def apply(here: Settings, selection: Selection, why: str, after: Step = nothing) -> Mapping[str, Any]:
+def announce(summary: Mapping[str, Any]) -> bool:
+    """Tell Prefect's users, as a published version is told; False where no Prefect API is set, so nobody listens."""
+    if not get_current_settings().api.url:
+        return False
+    recall_id = str(summary["recall_id"])
+    emit_event(
+        event=APPLIED,
+        resource={"prefect.resource.id": f"stillhouse.recall.{recall_id}", "prefect.resource.name": recall_id},
+        payload={name: summary[name] for name in ("why", "attempts", "versions", "successors", "students")},
+    )
+    return True
+
+
+def apply(
+    here: Settings, selection: Selection, why: str, after: Step = nothing, tell: Tell = announce
+) -> Mapping[str, Any]:
     """Carry a recall through, or go on with it; what it came to.
 
     Args:
         after: told the name of each step when it is done.
+        tell: told what the recall came to, until it says that it passed it on.
 
     Raises:
         Busy: a run is under way; the gate denies already, and the same command goes on once the run has ended.
@@ -52,7 +71,7 @@ def apply(here: Settings, selection: Selection, why: str, after: Step = nothing)
     recall_id = selection.recall_id
     record.begin(here.root, selection, why, _now())
     after("denied")
-    with _alone(here, selection):
+    with _alone(here, recall_id, _so_far(selection)):
         adopt_journals.fn(here.root, _now())
         record.tombstone(here.root, selection, _now())
         after("tombstoned")
@@ -66,8 +85,8 @@ def apply(here: Settings, selection: Selection, why: str, after: Step = nothing)
     after("completed")
     summary = record.summary(here.root, recall_id)
     if not record.is_announced(here.root, recall_id):
-        _announce(summary)
-        record.announced(here.root, recall_id, _now())
+        if tell(summary):
+            record.announced(here.root, recall_id, _now())
         after("announced")
     return summary
 
@@ -77,15 +96,16 @@ def _now() -> datetime:
 
 
 @contextmanager
-def _alone(here: Settings, selection: Selection) -> Iterator[None]:
-    """Nobody asks, judges or publishes meanwhile in the datasets that are touched."""
+def _alone(here: Settings, recall_id: str, so_far: str) -> Iterator[None]:
+    """Nobody asks, judges or publishes meanwhile."""
+    with connect(here.root) as warehouse:
+        found = warehouse.execute("select distinct dataset from store.plan order by 1").fetchall()
     with ExitStack() as locks:
-        purpose = f"recall {selection.recall_id[:12]}"
-        for name in ("ask", *(f"dataset-{dataset}" for dataset in record.affected(here.root, selection))):
+        for name in ("ask", *(f"dataset-{dataset}" for (dataset,) in found if "+" not in dataset)):
             try:
-                locks.enter_context(hold(here.root, name, purpose, _now()))
+                locks.enter_context(hold(here.root, name, f"recall {recall_id[:12]}", _now()))
             except Busy as error:
-                raise Busy(f"{error}; then run the same command again, {_so_far(selection)}") from None
+                raise Busy(f"{error}; then run the same command again, {so_far}") from None
         yield
 
 
@@ -141,11 +161,19 @@ def _passing(here: Settings, recipe: Recipe, run_id: str) -> Sequence[Admission]
     return passing
 
 
-def _announce(summary: Mapping[str, Any]) -> None:
-    """Tell Prefect's users, as a published version is told."""
-    recall_id = str(summary["recall_id"])
-    emit_event(
-        event=APPLIED,
-        resource={"prefect.resource.id": f"stillhouse.recall.{recall_id}", "prefect.resource.name": recall_id},
-        payload={name: summary[name] for name in ("why", "attempts", "versions", "successors", "students")},
-    )
+def delete(here: Settings, recall_id: str, after: Step = nothing) -> Purged:
+    """Delete the files of a recall that was carried through.
+
+    Raises:
+        BadInput: it was not carried through yet.
+        Busy: a run is under way.
+    """
+    with connect(here.root) as warehouse:
+        found = warehouse.execute("select state from recalls where recall_id = ?", [recall_id]).fetchall()
+    if found == [("applying",)]:
+        raise BadInput(
+            f"recall {recall_id[:12]} was interrupted: run `still recall apply {recall_id[:12]}`, then purge"
+        )
+    with _alone(here, recall_id, "nothing was deleted yet"):
+        adopt_journals.fn(here.root, _now())
+        return purge(here.root, recall_id, _now(), after)

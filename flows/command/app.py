@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from flows.command import look, report, work
+from flows.command import look, recall, report, students, work
 
 app = typer.Typer(
     name="still",
@@ -20,3 +20,5 @@ VERBS: tuple[Callable[..., None], ...] = (
 )
 for verb in VERBS:
     app.command()(verb)
+app.add_typer(recall.app)
+app.add_typer(students.app)

@@ -91,9 +91,7 @@ def judge_answers(
         known = _known(connection, dataset, judge_run)
         if known is None:
             by_row = row_rule_set(policy, packs)
-            judging = Judging(
-                root, connection, dataset, judge_run, rules, by_row, policy, packs, now, aside, start_ray
-            )
+            judging = Judging(root, connection, dataset, judge_run, rules, by_row, policy, packs, now, aside, start_ray)
             counted, files = run(judging, root.scratch(run_id) / "judge")
     if known is not None:
         _make_current(root, dataset, judge_run, plan_id, now)

@@ -84,7 +84,9 @@ def reach(root: DataRoot, selection: Selection) -> Reach:
         fill(connection, root, selection)
         counts = rows(connection, statement("counts"))[0]
         versions = rows(connection, "from reached_version order by version")
-        shards = "select version, shard, rows, bytes, teacher from store.shard semi join reached_version using (version)"
+        shards = (
+            "select version, shard, rows, bytes, teacher from store.shard semi join reached_version using (version)"
+        )
         return Reach(
             selection,
             **counts,

@@ -67,7 +67,9 @@ def refuse_revoked(root: DataRoot, version: str) -> None:
         found = connection.execute(_REVOKED, [version]).fetchone()
     if found:
         recall_id, why, successor = found
-        instead = f"train on its successor {successor}" if successor else "publish again (`still publish`) and train on that"
+        instead = (
+            f"train on its successor {successor}" if successor else "publish again (`still publish`) and train on that"
+        )
         raise BadInput(f"{version} was revoked by recall {recall_id[:12]} ({why}): {instead}")
 
 

@@ -5,6 +5,7 @@ pair loses, and twenty others.
 """
 
 import json
+import shutil
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -59,6 +60,12 @@ def drill(path: Path) -> Drill:
     _train(root, dict(zip(STUDENTS, versions[:2], strict=False)))
     add_student(root, "small-copy", ("student-of-two",), "quantise", "4 bit", NOW)
     return Drill(Settings(root, (SHIPPED, root.path / "teachers"), None, 1), versions)
+
+
+def copy(made: Drill, path: Path) -> Drill:
+    """The same in another folder."""
+    shutil.copytree(made.root.path, path)
+    return replace(made, here=Settings(DataRoot(path), (SHIPPED, path / "teachers"), None, 1))
 
 
 def recipe() -> dict[str, object]:
