@@ -1,6 +1,6 @@
-"""Recall: the teacher is denied first; then its rows are withdrawn wherever they went, and what they held up comes back.
+"""Recall: the teacher is denied first; then its rows are withdrawn wherever they went; what lost to them comes back.
 
-Every step is one transaction that changes nothing when it is done again, so that whatever stops it, the same call goes on.
+Every step changes nothing when it is done again, so that whatever stops a recall, the same call goes on.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,10 +129,11 @@ def _again(here: Settings, recall_id: str, dataset: str, publishes: bool, after:
             start_ray=lambda: cluster.enter_context(ray_cluster(here)),
         )  # fmt: skip
     after(f"judged {dataset}")
+    template = chat_template(recipe.student) if recipe.student else None
     if publishes:
         _publish(here, recall_id, recipe, Order(
             run_id, dataset, plan_id, judged.judge_run, recipe.publish, recipe.model_dump_json(), recipe.sha256,
-            choose_form(recipe.publish.reasoning, chat_template(recipe.student) if recipe.student else None), (), _now(),
+            choose_form(recipe.publish.reasoning, template), (), _now(),
         ), after)  # fmt: skip
 
 

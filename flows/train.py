@@ -32,7 +32,8 @@ async def train(version: str, student: Student | None = None) -> StudentDone:
             is trained once.
 
     Raises:
-        BadInput: no such version, one that was revoked, no student, a shard that is not what was published; or the gate says no.
+        BadInput: no such version, one that was revoked, no student, a shard that is not what was published; or the
+            gate says no.
     """
     here = Settings.from_environment()
     manifest = find_version(here.root, version)

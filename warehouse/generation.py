@@ -78,7 +78,10 @@ def rewrite(root: DataRoot, now: datetime) -> None:
     with closing(open_file(str(fresh))) as connection:
         _bring_up_to_date(connection, root, now)
         connection.execute(f"attach '{str(old).replace(chr(39), chr(39) * 2)}' as old")
-        sql = "select table_name from duckdb_tables() where database_name = 'old' and table_name not in ('migration', 'view_set')"
+        sql = """
+            select table_name from duckdb_tables()
+            where database_name = 'old' and table_name not in ('migration', 'view_set')
+        """
         for (table,) in connection.execute(sql).fetchall():
             connection.execute(f'insert into store."{table}" select * from old.store."{table}"')
         connection.execute("detach old")
@@ -90,16 +93,19 @@ def rewrite(root: DataRoot, now: datetime) -> None:
 
 
 def texts(path: Path) -> Iterator[str]:
-    """Every text in the tables of a DuckDB file, whichever way it is compressed; read from a copy in memory."""
+    """Every text in the tables of a DuckDB file, whichever way it is compressed; it is opened read-only."""
     with closing(open_file(":memory:")) as connection:
         connection.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as held (read_only)")
-        sql = "select schema_name, table_name, column_name from duckdb_columns() where database_name = 'held' and data_type in ('VARCHAR', 'JSON')"
-        tables = {row for row in connection.execute("select schema_name, table_name from duckdb_tables()").fetchall()}
+        sql = """
+            select c.schema_name, c.table_name, c.column_name
+            from duckdb_columns() as c
+            join duckdb_tables() as t using (database_name, schema_name, table_name)
+            where c.database_name = 'held' and c.data_type in ('VARCHAR', 'JSON')
+        """
         for schema, table, column in connection.execute(sql).fetchall():
-            if (schema, table) in tables:
-                reader = connection.execute(f'select "{column}"::varchar from held."{schema}"."{table}"')
-                while some := reader.fetchmany(1_000):
-                    yield from (text for (text,) in some if text)
+            reader = connection.execute(f'select "{column}"::varchar from held."{schema}"."{table}"')
+            while some := reader.fetchmany(1_000):
+                yield from (text for (text,) in some if text)
 
 
 def copy_with_log(source: Path, target: Path) -> None:

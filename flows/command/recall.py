@@ -42,7 +42,7 @@ def plan(
     decision: Decision = None, prompt_source: Source = None, traces: Traces = None, why: Why = None,
     data: Data = None, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Show all that would be withdrawn: rows, files, versions, students and what was made from them. Changes nothing."""
+    """Show all that would be withdrawn: rows, files, versions, students, their descendants. Changes nothing."""
     here = choose(data, None)
     from tasks.recall.reach import check_reaches, reach
 
@@ -55,7 +55,7 @@ def plan(
         print(json.dumps(found.as_dict() | {"why": why}, indent=2, default=str))
         return
     for line in _plan_lines(found):
-        shown.out().print(line, markup=False, highlight=False)
+        _print(line)
 
 
 @app.command()
@@ -85,7 +85,7 @@ def apply(
         shown.out().print_json(json.dumps(done, default=str))
         return
     for line in _applied_lines(done):
-        shown.out().print(line, markup=False, highlight=False)
+        _print(line)
 
 
 @app.command()
@@ -101,11 +101,11 @@ def purge(recall: Known, data: Data = None, as_json: Json = False) -> None:
         shown.out().print_json(json.dumps({"recall_id": recall_id, **asdict(done)}))
         return
     for path in done.deleted:
-        shown.out().print(f"deleted  {path}", markup=False, highlight=False)
+        _print(f"deleted  {path}")
     for path in done.rewritten:
-        shown.out().print(f"written  {path}", markup=False, highlight=False)
-    end = f"{len(done.deleted):,} deleted, {len(done.rewritten):,} written in their place; `still recall verify {recall_id[:12]}` searches"  # fmt: skip
-    shown.out().print(end, markup=False, highlight=False)
+        _print(f"written  {path}")
+    counts = f"{len(done.deleted):,} deleted, {len(done.rewritten):,} written in their place"
+    _print(f"{counts}; `still recall verify {recall_id[:12]}` searches what is left")
 
 
 @app.command()
@@ -119,19 +119,22 @@ def verify(recall: Known, data: Data = None, as_json: Json = False) -> None:
         print(json.dumps(asdict(done), indent=2))
     else:
         for name, where in sorted(done.searched.items()):
-            shown.out().print(f"searched {where.files:>6,} files {where.bytes:>14,} bytes  {name}", highlight=False)
+            _print(f"searched {where.files:>6,} files {where.bytes:>14,} bytes  {name}")
         for name in done.skipped:
-            shown.out().print(f"not searched  {name} (weights)", markup=False, highlight=False)
-        shown.out().print(
+            _print(f"not searched  {name} (weights)")
+        _print(
             f"{done.traces:,} traces searched for by key, {done.marks:,} stretches of text by content; "
-            f"{done.by_key_alone:,} texts too short for that, {done.common:,} stretches are also in rows that stay",
-            highlight=False,
+            f"{done.by_key_alone:,} texts too short for that, {done.common:,} stretches are also in rows that stay"
         )
         for line in done.left:
-            shown.out().print(f"left  {line}", markup=False, highlight=False)
-        shown.out().print("nothing is left" if done.is_clean else f"{len(done.left):,} findings", highlight=False)
+            _print(f"left  {line}")
+        _print("nothing is left" if done.is_clean else f"{len(done.left):,} findings")
     if not done.is_clean:
         raise typer.Exit(1)
+
+
+def _print(line: str) -> None:
+    shown.out().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _lines(path: Path | None) -> Sequence[str] | None:
@@ -172,7 +175,8 @@ def _known(here: Settings, recall: str) -> str:
 
     begun = recorded(here.root, recall)
     if begun is None:
-        raise BadInput(f"no recall begins with {recall}: `still sql \"from recalls\"` lists them; plan and apply come first")  # fmt: skip
+        known = '`still sql "from recalls"` lists them'
+        raise BadInput(f"no recall begins with {recall}: {known}; plan and apply come first")
     return begun.selection.recall_id
 
 
@@ -181,8 +185,9 @@ def _plan_lines(found: "Reach") -> list[str]:
     whom = "the gate will refuse it from then on" if named.denies else "nobody is refused from then on"
     lines = [f"recall {named.recall_id[:12]}: {named.words}; {whom}"]
     lines.append(
-        f"rows      {found.attempts:,} requests, {found.traces:,} traces ({found.kept:,} kept now), {found.prompts:,} prompts; "
-        f"{found.judged:,} rows of others were kept on its word, {found.losers:,} lost to its rows"
+        f"rows      {found.attempts:,} requests, {found.traces:,} traces ({found.kept:,} kept now), "
+        f"{found.prompts:,} prompts; {found.judged:,} rows of others were kept on its word, "
+        f"{found.losers:,} lost to its rows"
     )
     lines += [f"file      {file.path}: {file.recalled:,} of {file.rows:,} rows" for file in found.files]
     lines += [f"shard     {s['version']} {s['shard']}: {s['rows']:,} rows, {s['bytes']:,} bytes" for s in found.shards]
@@ -219,8 +224,11 @@ def _version_line(row: Mapping[str, Any]) -> str:
 
 
 def _student_line(row: Mapping[str, Any], versions: Sequence[str]) -> str:
-    rows, tokens = (f"{share:.1%}" if share is not None else "an unknown share" for share in (row["row_share"], row["token_share"]))  # fmt: skip
-    return f"student   {row['student']} ({row['kind']}): {rows} of the rows, {tokens} of the tokens of {', '.join(versions)}"
+    rows, tokens = (
+        f"{share:.1%}" if share is not None else "an unknown share" for share in (row["row_share"], row["token_share"])
+    )
+    made = f"student   {row['student']} ({row['kind']})"
+    return f"{made}: {rows} of the rows, {tokens} of the tokens of {', '.join(versions)}"
 
 
 def _share(part: int, whole: int) -> str:

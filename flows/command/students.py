@@ -1,4 +1,4 @@
-"""`still students`: the models that learned from versions; those made elsewhere are registered, so that a recall finds them."""
+"""`still students`: the models that learned from versions; those made elsewhere are registered for recalls to find."""
 
 import json
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ def students(context: typer.Context, data: Data = None, as_json: Json = False) -
         print(json.dumps(found, indent=2, default=str))
         return
     for row in found:
-        shown.out().print(_line(row), markup=False, highlight=False)
+        shown.out().print(_line(row), markup=False, highlight=False, soft_wrap=True)
     if not found:
         shown.out().print("no student yet: `still train DATASET`, or `still students add` for one made elsewhere")
 
@@ -41,7 +41,9 @@ def add(
 ) -> None:
     """Register a student that was made elsewhere, so that a recall finds it."""
     add_student(choose(data, None).root, name, parents, kind, note, datetime.now(UTC))
-    shown.out().print(f"{name} is registered ({kind} of {', '.join(parents)})", markup=False, highlight=False)
+    shown.out().print(
+        f"{name} is registered ({kind} of {', '.join(parents)})", markup=False, highlight=False, soft_wrap=True
+    )
 
 
 def _line(row: dict[str, Any]) -> str:

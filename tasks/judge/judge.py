@@ -76,8 +76,8 @@ def judge_answers(
     """Judge what the dataset's current plan has answers for, and make it the dataset's current judging.
 
     The id of a judging is the hash of the dataset, the rule set, the traces and what screens hold back: judging the
-    same again finds it and writes nothing. Ray must be initialised, or `start_ray` does it where an answer was not judged by
-    these rules before, or a prompt's samples vote.
+    same again finds it and writes nothing. Ray must be initialised, or `start_ray` does it where an answer was not
+    judged by these rules before, or a prompt's samples vote.
 
     Raises:
         BadInput: there is no warehouse, or an evaluation pack cannot be read.

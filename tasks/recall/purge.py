@@ -1,7 +1,8 @@
-"""Delete what a recall withdrew: whole files where they hold nothing else, else a file without the rows takes their place.
+"""Delete what a recall withdrew: whole files where they hold nothing else, else a file without the rows takes their
+place.
 
-The ledger keeps its rows, which are the account of what was asked and paid, and loses what the teacher said. Readers that
-opened the warehouse before lose their files: a purge does not wait.
+The ledger keeps its rows, which are the account of what was asked and paid, and loses what the teacher said. Readers
+that opened the warehouse before lose their files: a purge does not wait.
 """
 
 import shutil
@@ -10,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,8 +26,8 @@ from warehouse.parts import make_durable, write_part
 from warehouse.records import SCHEMAS, DataFile
 
 CONTENT = ("body", "headers", "error")
-"""Columns of the ledger that are emptied; every other one stays: keys, times, tokens, dollars, who was asked under which
-terms."""
+"""Columns of the ledger that are emptied; every other one stays: keys, times, tokens, dollars, who was asked under
+which terms."""
 STAY = (MANIFEST, CARD)
 """Files of a version that stay when its shards go: what it was, and no row of it."""
 
@@ -82,7 +84,7 @@ def _parts(root: DataRoot, recall_id: str, now: datetime) -> tuple[list[str], li
     return [file.path for file in files], [file.path for file in new]
 
 
-def _record(row: dict[str, object]) -> dict[str, object]:
+def _record(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in DataFile.__dataclass_fields__}
 
 
@@ -95,7 +97,7 @@ def _says(path: Path) -> bool:
     )
 
 
-def _without(root: DataRoot, old: DataFile, gone: pa.Array, recall_id: str) -> DataFile:
+def _without(root: DataRoot, old: DataFile, gone: Any, recall_id: str) -> DataFile:
     """Write a part without the rows; of the ledger, without what they say. Its name says which recall it was."""
     name = f"{old.path.removeprefix(old.kind + '/').removesuffix('.parquet')}-less-{recall_id[:12]}"
     schema = SCHEMAS[old.kind]
@@ -119,7 +121,7 @@ def _without(root: DataRoot, old: DataFile, gone: pa.Array, recall_id: str) -> D
     )  # fmt: skip
 
 
-def _column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
+def _column(batch: pa.RecordBatch, field: Any) -> Any:
     """A column that parts of an earlier layout do not have is null."""
     there = field.name in batch.schema.names
     return batch[field.name].cast(field.type) if there else pa.nulls(batch.num_rows, field.type)

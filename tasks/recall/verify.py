@@ -1,8 +1,9 @@
 """Prove that nothing of a recall is left: every file of the data root is read, and searched by key and by content.
 
-By key: rows of Parquet files that hold content under a recalled id, and the journal's own records. By content: the marks of
-the recalled texts (`tasks.recall.marks`), in every text column of Parquet files decoded, in the tables of DuckDB files
-decoded, and in the bytes of every file. Keys alone stay on purpose, in the ledger, in lineage and in the recall itself.
+By key: rows of Parquet files that hold content under a recalled id, and the journal's own records. By content: the
+marks of the recalled texts (`tasks.recall.marks`), in every text column of Parquet files decoded, in the tables of
+DuckDB files decoded, and in the bytes of every other file. Keys alone stay on purpose: in the ledger, in lineage, in
+the recall.
 """
 
 import mmap
@@ -29,6 +30,7 @@ KEYS_STAY = frozenset({"plans", "duplicates", "version_rows", "splits", "recalle
 """Folders of parts that hold keys and no content."""
 WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth", ".gguf"})
 """Not searched: what a model has learned is not found by searching its weights."""
+_IS_TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
 _ROWS = 256  # of a Parquet file, decoded at a time
 
 
@@ -62,9 +64,9 @@ class Verified:
 
 @dataclass(frozen=True)
 class _Sought:
-    attempts: pa.Array
-    traces: pa.Array
-    prompts: pa.Array
+    attempts: Any
+    traces: Any
+    prompts: Any
     content: Seeker
     ids: Seeker
 
@@ -80,8 +82,8 @@ def verify(root: DataRoot, recall_id: str) -> Verified:
         found = rows(connection, statement("sought"))[0]
         listed = {row["path"] for row in rows(connection, "select path from store.file")}
     ids = [key for key in (*found["attempts"], *found["traces"]) if len(key) == 32]
-    keys = [pa.array(found[name], pa.string()) for name in ("attempts", "traces", "prompts")]
-    sought = _Sought(*keys, Seeker(found["marks"]), Seeker(map(mark_of_id, ids)))
+    attempts, traces, prompts = (pa.array(found[name], pa.string()) for name in ("attempts", "traces", "prompts"))
+    sought = _Sought(attempts, traces, prompts, Seeker(found["marks"]), Seeker(map(mark_of_id, ids)))
     done = Verified(recall_id, len(found["traces"]), len(found["marks"]), found["by_key_alone"])
     hits: dict[str, set[int]] = {}
     common: set[int] = set()
@@ -95,7 +97,8 @@ def verify(root: DataRoot, recall_id: str) -> Verified:
         try:
             by_key, marks = _search(path, name, sought)
         except (OSError, pa.ArrowException) as error:
-            raise RunFailed(f"{name} cannot be read ({str(error).splitlines()[0]}): mend or remove it, then verify again") from error  # fmt: skip
+            why = str(error).splitlines()[0]
+            raise RunFailed(f"{name} cannot be read ({why}): mend or remove it, then verify again") from error
         where = done.searched[name.split("/")[0] if "/" in name else "."]
         where.files, where.bytes = where.files + 1, where.bytes + path.stat().st_size
         done.left += [f"{name}: {line}" for line in by_key]
@@ -149,14 +152,14 @@ def _parquet(path: Path, kind: str, sought: _Sought) -> tuple[list[str], set[int
                 gone = pc.is_in(batch[key], value_set=keys[key])
                 if kind == "ledger":
                     gone = pc.and_(gone, _says(batch))
-                counts[key] += pc.sum(gone).as_py() or 0
+                counts[key] += sum(1 for is_gone in gone.to_pylist() if is_gone)
             for column in batch.columns if kind != "recalled" else ():
                 for text in _texts(column):
                     marks |= sought.content.found(text)
     return [f"{count} rows of recalled {key}" for key, count in sorted(counts.items()) if count], marks
 
 
-def _says(batch: pa.RecordBatch) -> pa.Array:
+def _says(batch: pa.RecordBatch) -> Any:
     said = [pc.is_valid(batch[name]) for name in CONTENT]
     return pc.or_(pc.or_(said[0], said[1]), said[2])
 
@@ -171,5 +174,5 @@ def _texts(column: Any) -> Iterator[memoryview]:
     elif pa.types.is_struct(kind):
         for part in column.flatten():
             yield from _texts(part)
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):  # fmt: skip
+    elif any(is_text(kind) for is_text in _IS_TEXT):
         yield memoryview(b"\n".join(column.drop_null().cast(pa.large_binary()).to_pylist()))

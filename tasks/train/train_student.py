@@ -40,8 +40,8 @@ def train_student(
     was trained before.
 
     Raises:
-        BadInput: there is no such version, a recall revoked it, a shard's checksum is off, there is no such model or GPU, or the student's
-            template drops the reasoning whatever its form; nothing was trained.
+        BadInput: there is no such version, a recall revoked it, a shard's checksum is off, there is no such model or
+            GPU, or the student's template drops the reasoning whatever its form; nothing was trained.
         Busy: another process trains the same student on the same version.
         RunFailed: the training stopped; running it again goes on.
     """

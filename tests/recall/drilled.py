@@ -1,7 +1,7 @@
-"""A data root for a recall: two teachers, three versions, two students, one descendant, made by the line's own functions.
+"""A data root for a recall, made by the line's own functions: two teachers, three versions, two students, a descendant.
 
-`theirs` is recalled. It answers forty questions; `mine` answers twenty of them in the very same words, so that one of each
-pair loses, and twenty others.
+`theirs` is recalled. It answers forty questions; `mine` answers twenty of them in the very same words, so that one of
+each pair loses, and twenty others.
 """
 
 import json

@@ -89,7 +89,8 @@ def test_students_of_revoked_versions_and_what_was_made_of_them_are_tainted_with
     found = recalled.ask(
         "select student, is_tainted, tainted_versions, row_share, token_share from students order by 1"
     )
-    sql = "select count(*) filter (where teacher = 'theirs') / count(*) from version_rows where version = ? and split = 'train'"  # fmt: skip
+    shares = "select count(*) filter (where teacher = 'theirs') / count(*) from version_rows"
+    sql = f"{shares} where version = ? and split = 'train'"
     ((share,),) = recalled.ask(sql, recalled.versions[1])
     assert 0 < share < 1
     assert found == [

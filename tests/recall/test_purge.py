@@ -49,7 +49,7 @@ def test_before_the_purge_the_search_finds_rows_and_texts(applied: Drill) -> Non
     found = verify(applied.root, ID)
     assert not found.is_clean
     folders = {line.split("/")[0] for line in found.left}
-    assert folders == {"traces", "findings", "verdicts", "shards"}
+    assert folders == {"ledger", "traces", "findings", "verdicts", "shards"}
 
 
 def test_after_the_purge_nothing_is_left_and_what_others_said_stays(purged: Drill) -> None:
@@ -68,6 +68,9 @@ def test_the_ledger_keeps_its_account_and_lineage_its_keys(made: Drill, purged: 
         "select attempt_id, request_key, teacher, terms_sha256, completion_tokens, cost_usd from attempts order by all",
     ):
         assert purged.ask(sql) == made.ask(sql)
+    said = "select count(body), count(headers), count(error) from attempts where teacher = ?"
+    assert purged.ask(said, "theirs") == [(0, 0, 0)]
+    assert purged.ask(said, "mine") == [(40, 40, 0)]
     held = "select count(*) from version_rows where version = ?"
     assert purged.ask(held, made.versions[2]) == made.ask(held, made.versions[2])
 
@@ -112,6 +115,22 @@ def test_one_persons_traces_leave_their_files_and_the_other_rows_stay(made: Dril
     assert drilled.ask("select count(*) from traces") == [(79,)]
     assert texts_left(drilled.root.path, LATE[:1]) == set()
     assert texts_left(drilled.root.path, SHARED + LATE[1:])
+
+
+@pytest.mark.slow
+def test_a_purge_that_is_killed_goes_on(applied: Drill, tmp_path: Path) -> None:
+    drilled = copy(applied, tmp_path / "data")
+    for step in ("parts", "files", "catalog"):
+
+        def kill(done: str, last: str = step) -> None:
+            if done == last:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            delete(drilled.here, ID, kill)
+        assert drilled.ask("select state from recalls") == [("purging",)]
+    delete(drilled.here, ID)
+    assert verify(drilled.root, ID).left == []
 
 
 def test_what_is_not_applied_is_not_purged(made: Drill, tmp_path: Path) -> None:
