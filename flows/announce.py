@@ -38,7 +38,7 @@ async def leave_funnel(line: Line, version: str | None) -> None:
 
 def _emit(line: Line, published: Published, trained_here: bool) -> None:
     meant_for_training = line.recipe.student is not None and not any(teacher.simulated for teacher in line.teachers)
-    wants_training = meant_for_training and not trained_here
+    wants_training = meant_for_training and not trained_here and not is_successor(line, published.version)
     if published.is_new or (wants_training and not has_student(line, published.version)):
         emit_event(
             event=PUBLISHED,
@@ -49,6 +49,14 @@ def _emit(line: Line, published: Published, trained_here: bool) -> None:
                 "stillhouse.train": "yes" if wants_training else "no",
             },
             payload={"version": published.version, "rows": published.rows, "folder": published.folder},
+        )
+
+
+def is_successor(line: Line, version: str) -> bool:
+    """Whether a recall published this version: then a person decides whether anything is trained on it."""
+    with connect(line.root) as warehouse:
+        return bool(
+            warehouse.execute("select 1 from versions where version = ? and is_successor", [version]).fetchall()
         )
 
 

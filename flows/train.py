@@ -14,7 +14,7 @@ from tasks.right.gate import admit_teachers
 from tasks.right.registry import find_teacher, load_teachers
 from tasks.right.terms import Teacher
 from tasks.train.student import Student, StudentDone, student_facts
-from tasks.train.student_runs import finished
+from tasks.train.student_runs import finished, refuse_revoked
 from tasks.train.train_student import train_student
 from warehouse.catalog import connect
 from warehouse.errors import BadInput
@@ -32,10 +32,12 @@ async def train(version: str, student: Student | None = None) -> StudentDone:
             is trained once.
 
     Raises:
-        BadInput: no such version, no student, a shard that is not what was published; or the gate says no.
+        BadInput: no such version, one that was revoked, no student, a shard that is not what was published; or the
+            gate says no.
     """
     here = Settings.from_environment()
     manifest = find_version(here.root, version)
+    refuse_revoked(here.root, manifest.version)
     recipe = parse_recipe(json.loads(manifest.recipe), f"the recipe of {manifest.version}")
     wanted = student or recipe.student
     if wanted is None:

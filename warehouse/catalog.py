@@ -18,6 +18,7 @@ import duckdb
 
 from warehouse.errors import BadInput, Busy, RunFailed
 from warehouse.generation import copy_with_log, current, fold, open_current, open_file, remove, unreadable
+from warehouse.generation import rewrite as write_anew
 from warehouse.layout import DataRoot
 from warehouse.locks import hold
 from warehouse.migrations import applied_migrations, check_known, shipped_migrations
@@ -31,7 +32,7 @@ LOCK_WAIT = 30.0
 PUBLISH_INTERVAL = 2.0
 """Seconds between two publications that nobody asked for: what the promise to readers allows them to lag."""
 
-__all__ = ["Transaction", "connect", "fresh_snapshot", "publish", "snapshot", "transaction"]
+__all__ = ["Transaction", "connect", "fresh_snapshot", "publish", "rewrite", "snapshot", "transaction"]
 
 
 @contextmanager
@@ -78,6 +79,16 @@ def _publish(root: DataRoot, wait: float) -> None:
         with _open_catalog(root, now, wait):
             pass  # migrated, where this code is newer than the catalog
         fold(root, now)
+        _replace_warehouse(root, time.time())
+
+
+def rewrite(root: DataRoot, now: datetime) -> None:
+    """Write the catalog's own file anew and publish it, so that neither holds what was deleted from it."""
+    with hold(root, "catalog", "writing the catalog anew", now, LOCK_WAIT):
+        with _open_catalog(root, now, LOCK_WAIT):
+            pass  # migrated, and its log is whole
+        _mark_unpublished(root)
+        write_anew(root, now)
         _replace_warehouse(root, time.time())
 
 

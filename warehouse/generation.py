@@ -10,6 +10,7 @@ log are folded into a copy, and the copy becomes the next generation by one rena
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +64,48 @@ def fold(root: DataRoot, now: datetime) -> None:
     for old in root.catalog.glob("catalog*.duckdb"):
         if old != current(root):
             remove(old)
+
+
+def rewrite(root: DataRoot, now: datetime) -> None:
+    """Make the next generation row by row, so that no deleted or changed value is left in a free place of a block. The
+    lock is held and the catalog closed."""
+    path = current(root)
+    if path is None:
+        return
+    old, fresh = root.catalog / "rewritten.duckdb", root.catalog / "folding.duckdb"
+    remove(fresh)
+    copy_with_log(path, old)
+    with closing(open_file(str(fresh))) as connection:
+        _bring_up_to_date(connection, root, now)
+        connection.execute(f"attach '{str(old).replace(chr(39), chr(39) * 2)}' as old")
+        sql = """
+            select table_name from duckdb_tables()
+            where database_name = 'old' and table_name not in ('migration', 'view_set')
+        """
+        for (table,) in connection.execute(sql).fetchall():
+            connection.execute(f'insert into store."{table}" select * from old.store."{table}"')
+        connection.execute("detach old")
+    remove(old)
+    make_durable(fresh)
+    os.replace(fresh, root.catalog / f"catalog-{_number(path) + 1}.duckdb")
+    make_durable(root.catalog)
+    remove(path)
+
+
+def texts(path: Path) -> Iterator[str]:
+    """Every text in the tables of a DuckDB file, whichever way it is compressed; it is opened read-only."""
+    with closing(open_file(":memory:")) as connection:
+        connection.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as held (read_only)")
+        sql = """
+            select c.schema_name, c.table_name, c.column_name
+            from duckdb_columns() as c
+            join duckdb_tables() as t using (database_name, schema_name, table_name)
+            where c.database_name = 'held' and c.data_type in ('VARCHAR', 'JSON')
+        """
+        for schema, table, column in connection.execute(sql).fetchall():
+            reader = connection.execute(f'select "{column}"::varchar from held."{schema}"."{table}"')
+            while some := reader.fetchmany(1_000):
+                yield from (text for (text,) in some if text)
 
 
 def copy_with_log(source: Path, target: Path) -> None:

@@ -254,6 +254,22 @@ VERSION_ROWS = _schema(
     ]
 )
 
+RECALLED = _schema(  # what a recall withdrew: an attempt with each trace read in it, or a prompt
+    [
+        ("recall_id", pa.string()),
+        ("reach", pa.string()),  # selected | continued | judged | prompt
+        ("attempt_id", pa.string()),  # null: it is a prompt
+        ("trace_id", pa.string()),  # null: no answer was read in it
+        ("is_shared", pa.bool_()),  # an attempt that was not recalled brought the very same trace
+        ("prompt_id", pa.string()),
+        ("request_key", pa.string()),
+        ("teacher", pa.string()),
+        ("terms_sha256", pa.string()),
+        ("marks", pa.list_(pa.uint64())),  # hashes of a few stretches of its text, by which files are searched
+        ("recalled_at", UTC),
+    ]
+)
+
 SCHEMAS: dict[str, pa.Schema] = {
     "prompts": PROMPTS,
     "plans": PLANS,
@@ -265,6 +281,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "duplicates": DUPLICATES,
     "splits": SPLITS,
     "version_rows": VERSION_ROWS,
+    "recalled": RECALLED,
 }
 
 LAYOUT = 3

@@ -42,6 +42,10 @@ class Transaction:
                 )
         self.insert("file", [{**asdict(file), "added_at": self._now} for file in files])
 
+    def remove_files(self, paths: Sequence[str]) -> None:
+        """List parts no longer, so that they do not exist for readers; their files are the caller's to delete."""
+        self._connection.execute("delete from store.file where path in (select unnest(?))", [list(paths)]).fetchall()
+
     def insert(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
         """Insert rows into `store.<table>`, columns by name; a row whose key is there already is left out.
 

@@ -31,6 +31,8 @@ PUBLIC_VIEWS = (  # in order: a view is made after those it reads
     "shards",
     "version_rows",
     "student_runs",
+    "students",
+    "recalls",
     "screens",
     "spend",
     "wanted",
@@ -41,7 +43,7 @@ PUBLIC_VIEWS = (  # in order: a view is made after those it reads
     "provenance",
 )
 
-CURRENT_VIEWS = ("reading", "attempt", "trace")
+CURRENT_VIEWS = ("reading", "recalled", "attempt", "trace")
 """Private: what is read now of each attempt, which the public views are made of; `store.current_<name>`."""
 
 _TYPES = {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from flows.command import look, papers, report, work
+from flows.command import look, papers, recall, report, students, work
 
 app = typer.Typer(
     name="still",
@@ -21,3 +21,5 @@ VERBS: tuple[Callable[..., None], ...] = (
 )
 for verb in VERBS:
     app.command()(verb)
+app.add_typer(recall.app)
+app.add_typer(students.app)

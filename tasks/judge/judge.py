@@ -9,7 +9,7 @@ says depends on the traces and the policy, not on order, chunks or time.
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,11 +71,13 @@ def judge_answers(
     policy: JudgePolicy,
     now: datetime,
     firings: Sequence[Firing] = (),
+    start_ray: Callable[[], None] = lambda: None,
 ) -> Judged:
     """Judge what the dataset's current plan has answers for, and make it the dataset's current judging.
 
     The id of a judging is the hash of the dataset, the rule set, the traces and what screens hold back: judging the
-    same again finds it and writes nothing. Ray must be initialised.
+    same again finds it and writes nothing. Ray must be initialised, or `start_ray` does it where an answer was not
+    judged by these rules before, or a prompt's samples vote.
 
     Raises:
         BadInput: there is no warehouse, or an evaluation pack cannot be read.
@@ -89,7 +91,7 @@ def judge_answers(
         known = _known(connection, dataset, judge_run)
         if known is None:
             by_row = row_rule_set(policy, packs)
-            judging = Judging(root, connection, dataset, judge_run, rules, by_row, policy, packs, now, aside)
+            judging = Judging(root, connection, dataset, judge_run, rules, by_row, policy, packs, now, aside, start_ray)
             counted, files = run(judging, root.scratch(run_id) / "judge")
     if known is not None:
         _make_current(root, dataset, judge_run, plan_id, now)

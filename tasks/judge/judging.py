@@ -2,7 +2,7 @@
 nothing."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -72,6 +72,9 @@ class Judging:
     held: pa.Table = field(default_factory=HELD.empty_table)
     """Whose answers a screen holds back, from when on; of schema HELD."""
 
+    start_ray: Callable[[], None] = lambda: None
+    """Called before Ray is first used."""
+
     @property
     def opinions(self) -> str:
         """The dataset of the questions to the policy's LLM judge; "" where it has none."""
@@ -94,7 +97,7 @@ def run(judging: Judging, scratch: Path) -> tuple[Counted, list[DataFile]]:
         found = [str(chunk.judged) for chunk in _judge_rows(judging, known, scratch)]
         judged = [known, *found]
         _hold(judging)
-        judge_together(judging.connection, judged, judging.policy, scratch)
+        judge_together(judging.connection, judged, judging.policy, scratch, judging.start_ray)
         files = [*_write_findings(judging, found), *_write_verdicts(judging, judged), *_write_duplicates(judging)]
         counted = _count(judging, files)
         _check_sums(judging, counted.traces, sum(file.rows for file in files if file.kind == "verdicts"))
@@ -125,14 +128,17 @@ def _find_known(judging: Judging, scratch: Path) -> str:
 def _judge_rows(judging: Judging, known: str, scratch: Path) -> list[Chunk]:
     """Run the row-wise rules on Ray over what is not known, at most a fixed number of chunks at a time. A lost
     worker's chunk is judged again, which is safe here, as nobody is asked."""
-    on_ray = _OnRay(judging.policy, Evaluation(judging.packs))
-    most = IN_FLIGHT * max(1, int(ray.cluster_resources().get("CPU", 1)))
     chunks: list[Chunk] = []
+    on_ray = None
     for chunk in write_inputs(judging.connection, known, scratch):
+        if on_ray is None:
+            judging.start_ray()
+            on_ray = _OnRay(judging.policy, Evaluation(judging.packs))
         chunks.append(chunk)
         on_ray.submit(chunk)
-        on_ray.finish(fewer_than=most)
-    on_ray.finish(fewer_than=1)
+        on_ray.finish(fewer_than=on_ray.most)
+    if on_ray is not None:
+        on_ray.finish(fewer_than=1)
     return chunks
 
 
@@ -144,6 +150,7 @@ class _OnRay:
         self._by_file, self._sent = judging(judge_chunk), judging(judge_sent)
         self._by = ray.put(policy), ray.put(evaluation)
         self._running: dict[Any, Chunk] = {}
+        self.most = IN_FLIGHT * max(1, int(ray.cluster_resources().get("CPU", 1)))
 
     def submit(self, chunk: Chunk) -> None:
         self._running[self._by_file.remote(chunk.inputs, chunk.judged, *self._by)] = chunk

@@ -14,7 +14,14 @@ from tasks.publish.publication import Form, Publish, Published
 from tasks.publish.reading import Connection, all_rows
 from tasks.publish.selection import Selection, reasons, select
 from tasks.publish.split import divide
-from tasks.publish.versions import adopt_unlisted, folder_of, latest_manifest, listed_versions, remove_unfinished
+from tasks.publish.versions import (
+    adopt_unlisted,
+    folder_of,
+    latest_manifest,
+    listed_versions,
+    remove_unfinished,
+    standing_versions,
+)
 from tasks.publish.writing import counts_of, write_version
 from tasks.right.gate import Admission
 from warehouse.catalog import connect
@@ -105,7 +112,7 @@ def _publish(root: DataRoot, connection: Connection, order: Order, adopted: Sequ
     check_kept(order.dataset, order.judge_run, funnel["kept"], rows + sum(selection.left_out.values()))
     _check_trainable(order, selection)
     listed = listed_versions(connection, order.dataset)
-    latest = latest_manifest(root, listed)
+    latest = latest_manifest(root, standing_versions(connection, order.dataset))
     if latest is not None and _holds(latest, connection, selection):
         return _published(root, latest, is_new=latest.version in adopted)
     counts = counts_of(funnel, turned_away, rows, selection.left_out)

@@ -44,6 +44,14 @@ def listed_versions(connection: Connection, dataset: str) -> list[str]:
     return [row["version"] for row in all_rows(connection, sql, {"dataset": dataset})]
 
 
+def standing_versions(connection: Connection, dataset: str) -> list[str]:
+    """Those of `listed_versions` that no recall has revoked."""
+    revoked = {
+        row["version"] for row in all_rows(connection, "select version from versions where revoked_by is not null")
+    }
+    return [version for version in listed_versions(connection, dataset) if version not in revoked]
+
+
 def latest_manifest(root: DataRoot, listed: Sequence[str]) -> Manifest | None:
     """The manifest of the latest version; None without one, or when somebody has taken its folder away."""
     if not listed:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from tasks.right.conditions import Finding, examine
 from tasks.right.licenses import OWN_PROMPTS, PROMPTS_FREE_TO_USE, why_listed
+from tasks.right.recalled import Denial
 from tasks.right.terms import (
     NO_SECOND_CONTRACT,
     SIMULATED_MODEL,
@@ -67,10 +68,12 @@ def decide(
     student: StudentFacts | None,
     attestations: Sequence[Attestation],
     now: datetime,
+    recalls: Sequence[Denial] = (),
 ) -> Ruling:
     """Rule on one teacher for one purpose at one time; `now` carries a time zone."""
     findings = tuple(examine(teacher.conditions, student, attestations, _day(now), _latest_day(now)))
     reasons = (
+        *_recalled(teacher, recalls),
         *_purpose(purpose),
         *_identity(teacher),
         *_contract("weights", teacher.weights),
@@ -91,6 +94,16 @@ def is_loopback(base_url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _recalled(teacher: Teacher, recalls: Sequence[Denial]) -> Iterator[Reason]:
+    for recall in recalls:
+        if recall.names(teacher):
+            yield Reason(
+                "recalled",
+                f"it was recalled on {_day(recall.begun_at)} ({recall.why}; recall {recall.recall_id[:12]})",
+                "use another teacher, or other terms where its terms were recalled; a recall is not taken back",
+            )
 
 
 def _purpose(purpose: str) -> Iterator[Reason]:

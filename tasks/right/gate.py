@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.right.chain import ENDS
 from tasks.right.decide import Ruling, decide
 from tasks.right.decisions import GENESIS, Decision, record_of, seal
+from tasks.right.recalled import Denial
 from tasks.right.terms import Purpose, StudentFacts, Teacher
 from warehouse.catalog import transaction
 from warehouse.errors import Denied
@@ -22,6 +23,9 @@ _REFUSED = {
     "publish": "has rows that are not published",
     "train": "has rows that are not trained on",
 }
+_RECALLED = """
+    select recall_id, why, begun_at, teacher, route, terms from store.recall where denies order by begun_at, recall_id
+"""
 _SIGNED = """
     update store.terms set reviewed_by = ?, reviewed_on = ?, expires_on = ?
     where terms_sha256 = ? and teacher = ?
@@ -64,10 +68,12 @@ def admit(
     now: datetime,
 ) -> tuple[Admission, ...]:
     """What `admit_teachers` does, for callers outside a flow."""
-    rulings = [
-        (teacher, decide(teacher, prompt_license, purpose, student, teacher.attestations, now)) for teacher in teachers
-    ]
     with transaction(root, now) as store:
+        recalls = _denials(store)
+        rulings = [
+            (teacher, decide(teacher, prompt_license, purpose, student, teacher.attestations, now, recalls))
+            for teacher in teachers
+        ]
         decisions = [
             _append(store, record_of(teacher, prompt_license, purpose, student, run_id, ruling, now))
             for teacher, ruling in rulings
@@ -78,6 +84,11 @@ def admit(
     return tuple(
         Admission(teacher, decision.decision_id) for (teacher, _), decision in zip(rulings, decisions, strict=True)
     )
+
+
+def _denials(store: Transaction) -> tuple[Denial, ...]:
+    """Whom recalls deny, as committed: a recall holds from its first moment."""
+    return tuple(Denial(**row) for row in store.rows(_RECALLED))  # type: ignore[arg-type]
 
 
 def _append(store: Transaction, record: dict[str, object]) -> Decision:

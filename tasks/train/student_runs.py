@@ -11,6 +11,7 @@ from typing import Any, Literal
 from tasks.train.scores import compare, compare_families
 from tasks.train.student import Scores, Student, StudentDone
 from warehouse.catalog import connect, transaction
+from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 from warehouse.manifest import Manifest
 from warehouse.records import content_id
@@ -18,6 +19,11 @@ from warehouse.records import content_id
 _FINISHED = """
     select student_run_id, version, device, accuracy_before, accuracy_after, metrics, checkpoint
     from student_runs where version = ? and student_sha256 = ? and state = 'completed'
+"""
+_REVOKED = """
+    select v.revoked_by, r.why, v.successor
+    from versions as v join recalls as r on r.recall_id = v.revoked_by
+    where v.version = ?
 """
 _BEGIN = """
     update store.student_run set state = 'running', started_at = ?, run_id = ?, device = ?
@@ -47,6 +53,24 @@ class StudentRun:
     def checkpoint(self) -> str:
         """Relative to the data root."""
         return f"students/{self.student_run_id}/checkpoint"
+
+
+def refuse_revoked(root: DataRoot, version: str) -> None:
+    """Nothing is trained on a version that a recall revoked, nor is what was trained on it before handed on.
+
+    Raises:
+        BadInput: it is revoked; the line names the recall, its reason and the successor.
+    """
+    if not root.warehouse.exists():
+        return
+    with closing(connect(root)) as connection:
+        found = connection.execute(_REVOKED, [version]).fetchone()
+    if found:
+        recall_id, why, successor = found
+        instead = (
+            f"train on its successor {successor}" if successor else "publish again (`still publish`) and train on that"
+        )
+        raise BadInput(f"{version} was revoked by recall {recall_id[:12]} ({why}): {instead}")
 
 
 def student_run_of(version: str, student: Student) -> str:

@@ -16,7 +16,7 @@ from tasks.publish.template import FORMS, choose_form, keeps_reasoning
 from tasks.train.job import Job, Say, silent
 from tasks.train.on_ray import run_on_ray
 from tasks.train.student import Device, Student, StudentDone, chat_template
-from tasks.train.student_runs import StudentRun, begin, end, finished, student_run_of
+from tasks.train.student_runs import StudentRun, begin, end, finished, refuse_revoked, student_run_of
 from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 from warehouse.locks import hold
@@ -40,8 +40,8 @@ def train_student(
     was trained before.
 
     Raises:
-        BadInput: there is no such version, a shard's checksum is off, there is no such model or GPU, or the student's
-            template drops the reasoning whatever its form; nothing was trained.
+        BadInput: there is no such version, a recall revoked it, a shard's checksum is off, there is no such model or
+            GPU, or the student's template drops the reasoning whatever its form; nothing was trained.
         Busy: another process trains the same student on the same version.
         RunFailed: the training stopped; running it again goes on.
     """
@@ -60,6 +60,7 @@ def train_once(
     """What the task does, for callers without Prefect."""
     folder = version_folder(root, version)
     manifest = load_manifest(folder)
+    refuse_revoked(root, manifest.version)
     student_run_id = student_run_of(manifest.version, student)
     with hold(root, f"student-{student_run_id}", f"training on {manifest.version}", now):
         if done := finished(root, manifest.version, student):

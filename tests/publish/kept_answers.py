@@ -195,5 +195,7 @@ def _trace(a: Answer, dataset: str, admission: Admission) -> dict[str, object]:
         "terms_sha256": teacher.terms_sha256, "decision_id": admission.decision_id, "simulated": teacher.simulated,
         "state": "paid", "outcome": "ok", "max_tokens": 100, "sent_at": NOW, "received_at": NOW + timedelta(seconds=1),
         "trace_id": a.trace_id, "reasoning": a.reasoning, "answer": a.answer, "content": a.answer,
-        "finish_reason": "stop", "completion_tokens": a.tokens, "usage_source": "reported",
+        "finish_reason": "stop", "headers": "{}",
+        "body": f"{a.reasoning} {a.answer}".encode(), "text_hash": content_id("text", a.reasoning, a.answer),
+        "completion_tokens": a.tokens, "usage_source": "reported",
     }  # fmt: skip

@@ -11,7 +11,7 @@ with candidates as (
 wanted_keys as (
     select distinct request_key, teacher, terms_sha256 from candidates join asked_teachers using (teacher)
 ),
--- An answer given under other terms does not count, nor does any attempt under them.
+-- An answer given under other terms does not count, nor does any attempt under them, nor what was recalled.
 tries as (
     select
         request_key,
@@ -32,6 +32,7 @@ tries as (
     from wanted_keys
     join attempts using (request_key, terms_sha256)
     left join outcome_rules using (outcome)
+    where attempts.recalled_by is null
 ),
 history as (
     select

@@ -8,6 +8,7 @@ with responses as not materialized (  -- read twice, since what is materialised 
     from store.ledger_parquet
     where dataset = $dataset and teacher = $teacher and terms_sha256 = $terms
         and status is not null and body is not null and batch_id is distinct from 'preflight'
+        and attempt_id not in (select attempt_id from store.current_recalled)
 ),
 known as (
     select

@@ -22,3 +22,4 @@ left join admitted on admitted.teacher = trace.teacher and admitted.terms_sha256
 where verdict.dataset = $dataset
     and verdict.judge_run = $judge_run
     and verdict.outcome = 'kept'
+    and trace.recalled_by is null

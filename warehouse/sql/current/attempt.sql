@@ -7,6 +7,8 @@ select
         case when r.attempt_id is null then a.error else r.error end as error,
         coalesce(r.parser, a.parser, 1) as parser
     ),
-    coalesce(r.reading, 0) as reading
+    coalesce(r.reading, 0) as reading,
+    c.recalled_by
 from store.ledger_parquet as a
-left join store.current_reading as r on r.attempt_id = a.attempt_id;
+left join store.current_reading as r on r.attempt_id = a.attempt_id
+left join store.current_recalled as c on c.attempt_id = a.attempt_id;

@@ -40,6 +40,7 @@ select
     continues,
     provider,
     parser,
+    recalled_by,
     error,
     headers,
     body
@@ -85,6 +86,7 @@ comment on column attempts.resampled is 'True for a fresh draw, made because an 
 comment on column attempts.continues is 'The attempt whose answer it goes on with, which was sent along: attempts.attempt_id';
 comment on column attempts.provider is 'In whose form the response was read; null before that was kept';
 comment on column attempts.parser is 'Version of the parser that read the response as it is shown: state, outcome, error';
+comment on column attempts.recalled_by is 'The recall that withdrew it: recalls.recall_id; null for most';
 comment on column attempts.error is 'One line; null when ok';
 comment on column attempts.headers is 'Response headers as JSON, keys redacted';
 comment on column attempts.body is 'The raw response';

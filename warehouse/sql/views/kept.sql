@@ -32,7 +32,7 @@ select
 from verdicts as v
 join traces as t using (trace_id)
 left join prompts as p on p.prompt_id = v.prompt_id
-where v.is_current and v.outcome = 'kept';
+where v.is_current and v.outcome = 'kept' and t.recalled_by is null;
 
 comment on view kept is 'The traces that passed every rule, with question, reasoning and answer, by each dataset''s current judging.';
 comment on column kept.dataset is 'The dataset it was judged for';

@@ -36,7 +36,7 @@ select
 from verdicts as v
 join traces as t using (trace_id)
 left join prompts as p on p.prompt_id = v.prompt_id
-where v.is_current and v.outcome = 'rejected';
+where v.is_current and v.outcome = 'rejected' and t.recalled_by is null;
 
 comment on view rejected is 'The traces that a rule rejected, with the reason, by each dataset''s current judging.';
 comment on column rejected.dataset is 'The dataset it was judged for';

@@ -1,5 +1,5 @@
 -- Every parsed response once. Two attempts may bring the same text for one request key, and with it the same trace_id;
--- the first received is shown, as it was last read. What an earlier parser read stays, since versions may hold it.
+-- the first received that is not recalled is shown, as it was last read. What an earlier parser read stays, since versions may hold it.
 -- The choice is made on narrow columns, so that the texts are never sorted.
 create or replace view traces as
 select
@@ -38,13 +38,14 @@ select
     t.continues,
     coalesce(t.parser, 1) as parser,
     coalesce(t.reading, 0) as reading,
-    first.is_current
+    first.is_current,
+    w.recalled_by
 from store.traces_parquet as t
 join (
     select
         trace_id,
-        arg_min(attempt_id, (not is_current, received_at, attempt_id, -reading)) as attempt_id,
-        arg_min(reading, (not is_current, received_at, attempt_id, -reading)) as reading,
+        arg_min(attempt_id, (is_recalled, not is_current, received_at, attempt_id, -reading)) as attempt_id,
+        arg_min(reading, (is_recalled, not is_current, received_at, attempt_id, -reading)) as reading,
         bool_or(is_current) as is_current
     from (
         select
@@ -52,12 +53,15 @@ join (
             t.attempt_id,
             t.received_at,
             coalesce(t.reading, 0) as reading,
-            coalesce(t.reading, 0) = coalesce(r.reading, 0) as is_current
+            coalesce(t.reading, 0) = coalesce(r.reading, 0) as is_current,
+            c.recalled_by is not null as is_recalled
         from store.traces_parquet as t
         left join store.current_reading as r on r.attempt_id = t.attempt_id
+        left join store.current_recalled as c on c.attempt_id = t.attempt_id
     )
     group by trace_id
-) as first on first.trace_id = t.trace_id and first.attempt_id = t.attempt_id and first.reading = coalesce(t.reading, 0);
+) as first on first.trace_id = t.trace_id and first.attempt_id = t.attempt_id and first.reading = coalesce(t.reading, 0)
+left join store.current_recalled as w on w.attempt_id = t.attempt_id;
 
 comment on view traces is 'Every parsed response of a teacher: reasoning, answer, usage, and under which terms it was given.';
 comment on column traces.trace_id is 'Key: content hash of request key, reasoning, content and finish reason; after a reading again of outcome and answer too';
@@ -96,3 +100,4 @@ comment on column traces.continues is 'The attempt whose answer it goes on with;
 comment on column traces.parser is 'Version of the parser that read it';
 comment on column traces.reading is '0: as it was first read; else the reading again that made it: readings.reading';
 comment on column traces.is_current is 'False where a later reading of the response took its place; versions may still hold it';
+comment on column traces.recalled_by is 'The recall that withdrew it: recalls.recall_id; then it is neither kept, published nor reused';

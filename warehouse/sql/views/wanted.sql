@@ -4,7 +4,7 @@
 -- never ruled): what was answered under other terms has to be asked again. An answer is a paid attempt with a trace that
 -- finished, or was truncated at no lower cap than the plan's. Of several, the best is taken: finished first, then the
 -- highest cap, then the earliest. Without an answer, the latest attempt says the status: interrupted is maybe_paid, a
--- trace that was truncated at a lower cap is not_asked, all else is failed.
+-- trace that was truncated at a lower cap is not_asked, all else is failed. What was recalled counts as never asked.
 create or replace view wanted as
 with allowed as (
     select teacher, arg_max(terms_sha256, ("at", decision_id)) as terms_sha256
@@ -25,6 +25,7 @@ tried as (
         t.trace_id, t.outcome as trace_outcome, t.max_tokens as cap, t.received_at
     from store.current_attempt as a
     left join store.current_trace as t using (attempt_id)
+    where a.recalled_by is null
 ),
 matched as (
     select
