@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from flows.command import look, report, work
+from flows.command import look, report, teachers, work
 
 app = typer.Typer(
     name="still",
@@ -16,7 +16,8 @@ app = typer.Typer(
 )
 VERBS: tuple[Callable[..., None], ...] = (
     *(work.demo, work.plan, work.run, work.judge, work.reparse, work.publish, work.train),
-    *(look.status, look.sql, look.show, report.report, look.versions, look.teachers, look.simulate, look.doctor),
+    *(look.status, look.sql, look.show, report.report, look.versions, look.simulate, look.doctor),
 )
 for verb in VERBS:
     app.command()(verb)
+app.add_typer(teachers.app, name="teachers")

@@ -78,8 +78,7 @@ def _declared(of: TermsOf, condition: Condition, demand: str, met: bool, fact: s
 
 
 def _remedy(of: TermsOf, condition: Condition, fact: str) -> str:
-    attestation = f"{{of: {of}, condition: {condition.id}, by: <name>, on: <date>}}"
-    attest = f"add `attestations: [{attestation}]` to the teacher's entry"
+    attest = f"attest it with the review: `still teachers review ... --attest {of}:{condition.id}`"
     return f"{fact}, or {attest}" if fact else attest
 
 

@@ -1,5 +1,6 @@
 """What registry files may say: a teacher's entry, a file of weights, a file of a route."""
 
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -127,8 +128,8 @@ class WeightsFile(WeightsTerms):
     weights: Name
     license: License
     models: tuple[Line, ...] = ()
-    """Ids, the first a plain one; later ones may be patterns with `*`. The longest that fits an id wins. None: a licence
-    for whichever model an entry names it for."""
+    """Ids, the first a plain one; later ones may be patterns with `*`. The longest that fits an id wins. None: a
+    licence for whichever model an entry names it for."""
     reasoning: Reasoning = "unknown"
 
     @property
@@ -138,9 +139,9 @@ class WeightsFile(WeightsTerms):
 
 
 class DataFile(Frozen):
-    """`data/<name>.yaml`: an agreement about published data, whose rows somebody may want to use as prompts."""
+    """`datasets/<name>.yaml`: an agreement about published data, whose rows somebody may want to use as prompts."""
 
-    data: Name
+    dataset: Name
     license: License
     sources: tuple[Line, ...] = Field(min_length=1)
     """Names or patterns of the data sets it is of."""
@@ -187,6 +188,10 @@ class RouteFile(RouteTerms):
         if self.license is None and self.route not in NO_SECOND_CONTRACT:
             raise ValueError("license is missing: a route of somebody else always has terms")
         return self
+
+    def made(self, model: str) -> bool:
+        """Whether the provider made that model itself."""
+        return any(fnmatchcase(model.lower(), pattern.lower()) for pattern in self.maker_models)
 
     @property
     def terms(self) -> RouteTerms:

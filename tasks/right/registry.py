@@ -37,10 +37,7 @@ def load_teachers(folders: Sequence[Path]) -> dict[str, Teacher]:
     A file of weights is a teacher `<weights>@self-hosted`, a model that a route serves is `<model>@<route>`;
     they are evidence and carry no review. The user's own entries go by their `name`.
     """
-    for folder in folders:
-        if not folder.is_dir():
-            raise BadInput(f"there is no teachers folder {folder}: make it, or name the one that exists")
-    registry = Registry(_weights(folders), _routes(folders))
+    registry = read_registry(folders)
     teachers = {teacher.name: teacher for teacher in _evidence(registry, folders[0])}
     written: dict[str, Path] = {}
     for path, entry in _entries(folders):
@@ -55,9 +52,17 @@ def load_teachers(folders: Sequence[Path]) -> dict[str, Teacher]:
     return _with_budgets(teachers)
 
 
-def load_data(folders: Sequence[Path]) -> list[DataFile]:
+def read_registry(folders: Sequence[Path]) -> Registry:
+    """The files of weights and routes of some folders. BadInput names the file and the field."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise BadInput(f"there is no teachers folder {folder}: make it, or name the one that exists")
+    return Registry(_weights(folders), _routes(folders))
+
+
+def load_datasets(folders: Sequence[Path]) -> list[DataFile]:
     """The agreements about published data. BadInput names the file and the field."""
-    return [parse(DataFile, fields, path) for path, fields in _files(folders, "data")]
+    return [parse(DataFile, fields, path) for path, fields in _files(folders, "datasets")]
 
 
 def _reviews(folders: Sequence[Path]) -> Iterator[tuple[Path, ReviewFile]]:
@@ -69,7 +74,7 @@ def _reviews(folders: Sequence[Path]) -> Iterator[tuple[Path, ReviewFile]]:
 
 
 def _signed(signed: ReviewFile, path: Path, written: Mapping[str, Path], teachers: Mapping[str, Teacher]) -> Teacher:
-    """The teacher with its review. One that no entry of the user's describes, or that has another review, is refused."""
+    """The teacher with its review. BadInput: no entry of the user's describes it, or it has another."""
     name = signed.teacher
     if name not in written:
         raise BadInput(f"{path}: there is no entry {name!r} in your folder: put it back, or remove this review")
