@@ -37,6 +37,8 @@ PUBLIC_VIEWS = (  # in order: a view is made after those it reads
     "funnel",
     "lengths",
     "lineage",
+    "lineage_by_teacher",
+    "provenance",
 )
 
 CURRENT_VIEWS = ("reading", "attempt", "trace")

@@ -8,8 +8,6 @@ Vote: the same prompts without their references, 20 % of the answers wrong. Seed
 """
 
 import argparse
-import json
-import random
 import re
 import sys
 import tempfile
@@ -24,11 +22,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
 from judge.planted import CAUGHT_BY, Tally, judged, tally  # noqa: E402
+from judge.sums import reply_to, sums  # noqa: E402
 
 import flows  # noqa: E402, F401  (sets the switches that Ray reads when it is imported)
-from infra.simulated_teacher.faults import Reply, compose  # noqa: E402
-from infra.simulated_teacher.question import parse_question  # noqa: E402
-from infra.simulated_teacher.solver import solve  # noqa: E402
+from infra.simulated_teacher.faults import Reply  # noqa: E402
 from infra.simulated_teacher.switches import Switches  # noqa: E402
 from tasks.judge.chunk import as_bytes, put_judged  # noqa: E402
 from tasks.judge.policy import JudgePolicy  # noqa: E402
@@ -68,14 +65,10 @@ def told(fault: str, reason: str, found: Tally) -> None:
 
 def samples(prompts: int, switches: Switches) -> Iterator[tuple[str, str, Reply, str]]:
     """Trace, prompt, reply, and the right answer."""
-    draws = random.Random(7)
-    for prompt in range(prompts):
-        left, right, last = (draws.randrange(100, 1000) for _ in range(3))
-        text = f"What is {left} + {right} - {last}?"
-        body = json.dumps({"model": "m", "messages": [{"role": "user", "content": text}], "max_tokens": 512}).encode()
+    for prompt, (text, answer) in enumerate(sums(prompts, seed=7)):
         for sample in range(SAMPLES):
-            reply = compose(switches, 7, parse_question(body, f"key-{prompt}-{sample}"), solve(text), 1)
-            yield f"trace-{prompt:07}-{sample}", f"prompt-{prompt:07}", reply, str(left + right - last)
+            reply = reply_to(text, f"key-{prompt}-{sample}", switches)
+            yield f"trace-{prompt:07}-{sample}", f"prompt-{prompt:07}", reply, answer
 
 
 def last_words(given: Sequence[tuple[str, str, Reply, str]], has_reference: bool) -> dict[str, str]:

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from infra.simulated_teacher.faults import compose  # noqa: E402
-from infra.simulated_teacher.question import parse_question  # noqa: E402
-from infra.simulated_teacher.solver import solve  # noqa: E402
+from judge.sums import reply_to, sums  # noqa: E402
+
 from infra.simulated_teacher.switches import Switches  # noqa: E402
 from tasks.judge.screens.accuracy import clopper_pearson  # noqa: E402
 from tasks.judge.screens.policy import TriggerScreen  # noqa: E402
@@ -42,12 +42,9 @@ Row = tuple[str, str]
 
 
 def simulated(count: int, seed: int) -> list[Row]:
-    draws, switches, rows = random.Random(seed), Switches(styles=216), []
-    for number in range(count):
-        left, right, last = (draws.randrange(100, 1000) for _ in range(3))
-        text = f"What is {left} + {right} - {last}?"
-        body = {"model": "m", "messages": [{"role": "user", "content": text}], "max_tokens": 512}
-        reply = compose(switches, seed, parse_question(json.dumps(body).encode(), f"{number}"), solve(text), 1)
+    switches, rows = Switches(styles=216), []
+    for number, (text, _) in enumerate(sums(count, seed)):
+        reply = reply_to(text, f"{number}", switches, seed)
         rows.append((text, f"{reply.reasoning}\n{reply.content}"))
     return rows
 

@@ -2,13 +2,12 @@
 wordings are not the rules'."""
 
 import json
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infra.simulated_teacher.faults import Reply, compose
-from infra.simulated_teacher.question import parse_question
-from infra.simulated_teacher.solver import solve
+from judge.sums import reply_to, sums
+
+from infra.simulated_teacher.faults import Reply
 from infra.simulated_teacher.switches import Switches
 from tasks.judge.finding import Trace
 from tasks.judge.policy import JudgePolicy
@@ -63,14 +62,10 @@ class Tally:
 
 def replies(count: int, seed: int, switches: Switches) -> list[tuple[Reply, Trace]]:
     """Sums of three numbers, answered."""
-    draws, made = random.Random(seed), []
-    for number in range(count):
-        left, right, last = (draws.randrange(100, 1000) for _ in range(3))
-        text = f"What is {left} + {right} - {last}?"
-        body = {"model": "simulated-teacher", "messages": [{"role": "user", "content": text}], "max_tokens": 512}
-        reply = compose(switches, 7, parse_question(json.dumps(body).encode(), f"key-{number}"), solve(text), 1)
-        finish = "stop" if reply.complete else "length"
-        known = (str(left + right - last), "numeric", None, text)
+    made = []
+    for number, (text, answer) in enumerate(sums(count, seed)):
+        reply = reply_to(text, f"key-{number}", switches, model="simulated-teacher")
+        finish, known = "stop" if reply.complete else "length", (answer, "numeric", None, text)
         made.append((reply, Trace(f"t{number}", "ok", finish, reply.reasoning, reply.content, *known)))
     return made
 

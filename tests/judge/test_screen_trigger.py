@@ -1,6 +1,5 @@
 """Planted phrases are found, with the rows that hold them; what a teacher says anyway, or others too, is not."""
 
-import json
 import random
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -11,10 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from judge.answered import DATASET, NOW, Answered, fill
+from judge.sums import reply_to, sums
 
-from infra.simulated_teacher.faults import compose
-from infra.simulated_teacher.question import parse_question
-from infra.simulated_teacher.solver import solve
 from infra.simulated_teacher.switches import Switches
 from tasks.judge.judging import Judging, _hold
 from tasks.judge.policy import JudgePolicy
@@ -38,12 +35,9 @@ Row = tuple[str, str, str]
 
 def simulated(count: int, seed: int) -> list[Row]:
     """What the simulated teacher writes about so many sums, in 200 wordings."""
-    draws, switches, rows = random.Random(seed), Switches(styles=200), []
-    for number in range(count):
-        left, right, last = (draws.randrange(100, 1000) for _ in range(3))
-        text = f"What is {left} + {right} - {last}?"
-        body = {"model": "m", "messages": [{"role": "user", "content": text}], "max_tokens": 512}
-        reply = compose(switches, seed, parse_question(json.dumps(body).encode(), f"{seed}-{number}"), solve(text), 1)
+    switches, rows = Switches(styles=200), []
+    for number, (text, _) in enumerate(sums(count, seed)):
+        reply = reply_to(text, f"{seed}-{number}", switches, seed)
         rows.append((f"{seed}-{number}", text, f"{reply.reasoning}\n{reply.content}"))
     return rows
 

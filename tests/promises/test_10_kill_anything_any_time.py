@@ -125,6 +125,7 @@ def test_a_driver_killed_while_asking_loses_nothing(
     assert shard_checksums(place, again["published"]["version"]) == undisturbed
 
 
+@pytest.mark.long
 def test_a_driver_killed_in_a_commit_loses_nothing(
     place: Place, referee: SimulatedTeacher, undisturbed: dict[str, str]
 ) -> None:
@@ -167,6 +168,7 @@ def test_a_driver_killed_while_training_trains_again_and_keeps_the_version(
     assert shard_checksums(place, again["published"]["version"]) == undisturbed
 
 
+@pytest.mark.long
 def test_a_killed_worker_costs_only_what_it_had_in_flight(place: Place, referee: SimulatedTeacher) -> None:
     prepared(place, referee)
     process = place.start("run", "recipe.yaml", "--json")

@@ -21,7 +21,7 @@ def billed(teacher: SimulatedTeacher) -> int:
     return int(report["prompt_tokens"] + report["completion_tokens"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_ceiling_on_tokens_holds_over_resumes_resets_and_missing_usage(data_root: DataRoot, prefect_url: str) -> None:
     with SimulatedTeacher(
         resets_after=0.02, missing_usage=0.02, truncated=0.1, server_errors=0.1, malformed=0.02

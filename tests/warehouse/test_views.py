@@ -1,6 +1,8 @@
 """The public views: their columns are a promise, their rows are right where it is easy to be wrong."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
@@ -265,6 +267,42 @@ def test_lineage_walks_both_ways(data_root: DataRoot) -> None:
     )
     assert back == [("student-1",)]
     assert ask(data_root, "select count(*) from lineage where version is null") == [(2,)]
+
+
+def test_lineage_by_teacher_says_what_each_teachers_terms_have_reached(data_root: DataRoot) -> None:
+    small_root(data_root)
+    version, other = "sums@2026.11.21.1", {"teacher": "other", "terms_id": "other", "terms_sha256": content_id("other")}
+    shard = {"version": version, "split": "train", "bytes": 9, "sha256": "0", "rows": 2}
+    shards = [{**shard, "shard": f"train-{n}.parquet", **other} for n in range(2)]
+    heldout = {**shard, "shard": "heldout-0.parquet", "split": "heldout", **dict.fromkeys(other)}
+    with transaction(data_root, NOW, publish="now") as catalog:
+        catalog.insert("shard", [*shards, heldout])
+        catalog.execute("update store.version set train_rows = 5")
+    found = ask(
+        data_root,
+        "select teacher, outputs_trainable, version, shards, rows, share, student_run_id from lineage_by_teacher "
+        "order by rows",
+    )
+    assert found == [
+        (TEACHER, "yes", version, 1, 1, 0.2, "student-1"),
+        ("other", None, version, 2, 4, 0.8, "student-1"),
+    ]
+
+
+def test_provenance_tells_where_each_trace_came_from_and_whose_duplicates_it_stands_for(data_root: DataRoot) -> None:
+    small_root(data_root)
+    watermarked = {"teacher": {"watermark": {"status": "declared"}}}
+    with transaction(data_root, NOW, publish="now") as catalog:
+        catalog.execute("update store.decision set record = ?", [json.dumps(watermarked)])
+        catalog.execute("update store.run set recipe = ?", [json.dumps({"sampling": {"temperature": 0.7}})])
+    found = ask(
+        data_root,
+        "select prompt_license, prompt_source_row, watermark, sampling, response_sha256, stands_for from provenance "
+        f"where trace_id = '{content_id('trace', '2', 0)}'",
+    )
+    body = hashlib.sha256(b'{"choices": []}').hexdigest()
+    assert found == [("MIT", 2, "declared", '{"temperature":0.7}', body, [content_id("trace", "3", 0)])]
+    assert ask(data_root, "select count(*), count(distinct trace_id) from provenance") == [(3, 3)]
 
 
 def test_teachers_shows_each_entry_as_it_was_last_seen(data_root: DataRoot) -> None:

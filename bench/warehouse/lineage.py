@@ -1,0 +1,197 @@
+"""How fast lineage answers: `python bench/warehouse/lineage.py`.
+
+Fills a data root by the warehouse's own functions with --traces traces of --teachers teachers and --versions versions
+that hold four times as many rows in all, one file for each (version, teacher), with students trained on the versions.
+Then asks, each time from a new process that has yet to open the published file:
+
+- the roll-up: teacher -> versions -> students, by the view `lineage_by_teacher`;
+- the recall: the rows, tokens and shares of every version and student that hold a trace which one teacher gave in one
+  week, which no file or catalog entry tells: 2 million traces are matched with 8 million memberships.
+
+Prints a Markdown table of medians. The limit in the same run is what the same process takes for `select 1`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from warehouse.catalog import transaction
+from warehouse.layout import DataRoot
+from warehouse.parts import write_part
+from warehouse.records import SCHEMAS, DataFile
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+ASK = """
+import sys, time
+import duckdb
+began = time.perf_counter()
+with duckdb.connect(sys.argv[1], read_only=True) as warehouse:
+    rows = warehouse.execute(sys.argv[2]).fetchall()
+print(1000 * (time.perf_counter() - began), len(rows))
+"""
+ROLL_UP = "select teacher, terms_id, version, rows, share, student_run_id from lineage_by_teacher where teacher = '{}'"
+RECALL = """
+    with hit as (
+        select trace_id, completion_tokens from store.traces_parquet
+        where teacher = '{}' and received_at >= '{}' and received_at < '{}'
+    ), reached as (
+        select r.version, r.shard, count(*) as rows, sum(completion_tokens) as tokens
+        from store.version_rows_parquet as r join hit using (trace_id) group by all
+    )
+    select version, sum(reached.rows) as rows, sum(reached.tokens) as tokens, list(shard) as shards,
+        sum(reached.rows) / any_value(v.rows) as share, sum(reached.tokens) / any_value(v.tokens) as share_of_tokens,
+        list(distinct s.student_run_id) as students
+    from reached join store.version as v using (version) left join store.student_run as s using (version)
+    group by version order by version
+"""
+
+
+def table_of(kind: str, rows: int, columns: dict[str, object]) -> pa.Table:
+    """A part's rows; what is not given is null."""
+    given = {name: pa.array(values) if not np.isscalar(values) else None for name, values in columns.items()}
+    arrays = []
+    for field in SCHEMAS[kind]:
+        if field.name not in columns:
+            arrays.append(pa.nulls(rows, field.type))
+        elif given[field.name] is None:
+            arrays.append(pa.repeat(pa.scalar(columns[field.name], field.type), rows))
+        else:
+            arrays.append(given[field.name].cast(field.type))
+    return pa.table(arrays, schema=SCHEMAS[kind])
+
+
+def ids(numbers: np.ndarray) -> list[str]:
+    """32 hex digits each, spread as hashes are."""
+    mixed = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return [f"{value:016x}{number:016x}" for value, number in zip(mixed.tolist(), numbers.tolist(), strict=True)]
+
+
+def traces_of(number: int, keys: list[str]) -> pa.Table:
+    """One a minute, back from now."""
+    minutes = np.arange(len(keys))
+    received = np.datetime64(NOW.replace(tzinfo=None), "us") - minutes * np.timedelta64(60, "s")
+    columns = {
+        **teacher(number),
+        **dict.fromkeys(("trace_id", "attempt_id", "request_key", "prompt_id"), keys),
+        "outcome": "ok",
+        "completion_tokens": minutes % 900 + 100,
+        "received_at": received,
+    }
+    return table_of("traces", len(keys), columns)
+
+
+def members(number: int, keys: list[list[str]]) -> pa.Table:
+    """The rows of a version: so many of each teacher's, one shard each."""
+    parts = []
+    for n, some in enumerate(keys):
+        place = {"version": f"sums@{number}", "shard": f"train-{n:05d}.parquet", "split": "train"}
+        columns = {**place, **teacher(n), "trace_id": some, "request_key": some, "row_index": np.arange(len(some))}
+        parts.append(table_of("version_rows", len(some), columns))
+    return pa.concat_tables(parts)
+
+
+def teacher(number: int) -> dict[str, object]:
+    return {"teacher": f"teacher-{number}", "terms_id": f"terms-{number}", "terms_sha256": f"terms-{number}"}
+
+
+def fill(root: DataRoot, traces: int, teachers: int, versions: int) -> None:
+    each, in_version = traces // teachers, 4 * traces // versions // teachers
+    known = [ids(np.arange(n * each, (n + 1) * each)) for n in range(teachers)]
+    files: list[DataFile] = []
+    for n, keys in enumerate(known):
+        whose = {"teacher": f"teacher-{n}", "terms_sha256": f"terms-{n}"}
+        files.append(write_part(root, "traces", f"part-{n}", traces_of(n, keys), **whose))
+    for number in range(versions):
+        start = number * (each - in_version) // max(1, versions - 1)
+        rows = members(number, [keys[start : start + in_version] for keys in known])
+        files.append(write_part(root, "version_rows", f"version-{number}", rows, dataset="sums"))
+    with transaction(root, NOW, publish="now") as catalog:
+        catalog.add_files(files)
+        catalog.insert("version", [version(number, in_version * teachers) for number in range(versions)])
+        catalog.insert("shard", [shard(v, n, in_version) for v in range(versions) for n in range(teachers)])
+        catalog.insert("student_run", [student(number, versions) for number in range(2 * versions)])
+
+
+def version(number: int, rows: int) -> dict[str, object]:
+    return {
+        "version": f"sums@{number}",
+        "dataset": "sums",
+        "folder": f"shards/sums/{number}",
+        "content_digest": "0",
+        "rows": rows,
+        "train_rows": rows,
+        "validation_rows": 0,
+        "tokens": 550 * rows,
+        "simulated": False,
+        "published_at": NOW + timedelta(hours=number),
+    }
+
+
+def shard(number: int, n: int, rows: int) -> dict[str, object]:
+    place = {"version": f"sums@{number}", "shard": f"train-{n:05d}.parquet", "split": "train"}
+    return {**place, **teacher(n), "rows": rows, "bytes": 1, "sha256": "0"}
+
+
+def student(number: int, versions: int) -> dict[str, object]:
+    return {
+        "student_run_id": f"student-{number}",
+        "version": f"sums@{number % versions}",
+        "model": "tiny",
+        "state": "completed",
+        "started_at": NOW,
+        "simulated": False,
+    }
+
+
+def ask(root: DataRoot, sql: str, times: int) -> tuple[float, float, int]:
+    """Medians over new processes: ms from before the file is opened, ms of the whole process; and the rows found."""
+    inside, whole, rows = [], [], "0"
+    for _ in range(times):
+        began = time.perf_counter()
+        said = subprocess.run(
+            [sys.executable, "-c", ASK, root.warehouse, sql], capture_output=True, text=True, check=True
+        )
+        whole.append(1000 * (time.perf_counter() - began))
+        took, rows = said.stdout.split()
+        inside.append(float(took))
+    return statistics.median(inside), statistics.median(whole), int(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--traces", type=int, default=2_000_000)
+    parser.add_argument("--teachers", type=int, default=20)
+    parser.add_argument("--versions", type=int, default=40)
+    parser.add_argument("--times", type=int, default=7)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = DataRoot(Path(folder) / "data").create()
+        fill(root, options.traces, options.teachers, options.versions)
+        size = sum(path.stat().st_size for path in root.path.rglob("*.parquet")) / 2**20
+        counts = f"{options.traces:,} traces, {4 * options.traces:,} memberships"
+        print(f"DuckDB {duckdb.__version__}; {counts}, {size:.0f} MiB\n")
+        print("| | open and ask, ms | whole process, ms | rows |\n|---|---:|---:|---:|")
+        week = (NOW - timedelta(days=14), NOW - timedelta(days=7))
+        asked = {
+            "`select 1`": "select 1",
+            "roll-up": ROLL_UP.format("teacher-7"),
+            "recall": RECALL.format("teacher-7", *week),
+        }
+        for name, sql in asked.items():
+            inside, whole, rows = ask(root, sql, options.times)
+            print(f"| {name} | {inside:.0f} | {whole:.0f} | {rows} |")
+
+
+if __name__ == "__main__":
+    main()
