@@ -1,7 +1,6 @@
 """The terms a teacher is asked under, who reviewed them, and the facts of the student they bear on (pure).
 
-Two contracts govern every hosted call. An answer may be trained on only if the licence of the weights and the
-terms of the route both let it. Frozen models; nothing here decides anything.
+Two contracts govern every hosted call: the licence of the weights and the terms of the route. Nothing here decides.
 """
 
 import hashlib
