@@ -13,12 +13,16 @@ from prefect.runtime import flow_run
 from flows.cluster import ray_cluster
 from flows.progress import Progress
 from flows.recipe import Recipe
-from flows.settings import Settings
+from flows.settings import Settings, tells_lineage_elsewhere
+from tasks.lineage.events import Told
+from tasks.lineage.telling import Telling
+from tasks.papers.source import prompts_named
 from tasks.right.registry import find_teacher, load_teachers
 from tasks.right.terms import Teacher
 from warehouse.catalog import publish
 from warehouse.layout import DataRoot
 from warehouse.locks import hold, holder
+from warehouse.manifest import Manifest
 from warehouse.runs import RunState, record_end, record_start
 
 A_DAY_S = 86_400.0
@@ -86,13 +90,22 @@ async def open_line(recipe: Recipe, flow: str) -> AsyncIterator[Line]:
 
 
 @contextmanager
-def recorded(root: DataRoot, recipe: Recipe, flow: str, simulated: bool) -> Iterator[tuple[str, Progress]]:
-    """List the flow run as running, with its progress, and say how it ended, however it ends; its id and progress."""
+def recorded(
+    root: DataRoot, recipe: Recipe, flow: str, simulated: bool, trained_on: Manifest | None = None
+) -> Iterator[tuple[str, Progress]]:
+    """List the flow run as running, with its progress, and say how it ended, however it ends; its id and progress.
+
+    The same is told as OpenLineage events; `trained_on` is the version that a training reads.
+    """
     run_id = str(flow_run.get_id())
     record_start(
         root, run_id, recipe.dataset, flow, recipe.model_dump_json(), recipe.sha256, simulated, datetime.now(UTC)
     )
     progress = Progress(root, recipe.dataset, run_id)
+    prompts = None if trained_on else prompts_named(recipe.prompts.source)
+    told = Told(run_id, flow, recipe.dataset, prompts, trained_on=trained_on)
+    telling = Telling(root, told, tells_lineage_elsewhere())
+    telling.started(datetime.now(UTC))
     state: RunState = "failed"
     try:
         yield run_id, progress
@@ -103,4 +116,5 @@ def recorded(root: DataRoot, recipe: Recipe, flow: str, simulated: bool) -> Iter
     finally:
         record_end(root, run_id, state, datetime.now(UTC))
         publish(root)
+        telling.ended(state, datetime.now(UTC))
         progress.say(stage="done" if state == "completed" else state, state=state)

@@ -64,6 +64,14 @@ class Settings:
         )
 
 
+def tells_lineage_elsewhere(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the user has set up the OpenLineage client: by its variables, or by an `openlineage.yml` it finds."""
+    named = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE_DISABLED")
+    if any(environment.get(name) for name in named) or any(name.startswith("OPENLINEAGE__") for name in environment):
+        return True
+    return any((folder / "openlineage.yml").is_file() for folder in (Path.cwd(), Path.home() / ".openlineage"))
+
+
 def choose(data: Path | None, teachers: Path | None, environment: MutableMapping[str, str] = os.environ) -> Settings:
     """Settings with a command's options laid over the environment, which keeps them for child processes."""
     if data is not None:

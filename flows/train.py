@@ -42,7 +42,7 @@ async def train(version: str, student: Student | None = None) -> StudentDone:
         raise BadInput(
             f"the recipe of {manifest.version} names no student: add `student: {{model: tiny}}` to it, or give one here"
         )
-    with recorded(here.root, recipe, "train", manifest.simulated) as (run_id, progress):
+    with recorded(here.root, recipe, "train", manifest.simulated, manifest) as (run_id, progress):
         # The version's teachers must pass again: a lapsed review or a changed term stops training too.
         facts, teachers, now = student_facts(wanted), teachers_of(here, manifest), datetime.now(UTC)
         admit_teachers(here.root, teachers, recipe.prompts.license, "train", facts, run_id, now)

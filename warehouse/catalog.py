@@ -92,21 +92,23 @@ def connect(root: DataRoot) -> duckdb.DuckDBPyConnection:
     return snapshot(root)
 
 
-def fresh_snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
+def fresh_snapshot(root: DataRoot, *, views: bool = True) -> duckdb.DuckDBPyConnection:
     """Like `connect`, for a person who looks: where nothing can be published at once, the last one does."""
     if _has_unpublished(root):
         with suppress(Busy, RunFailed):  # somebody is committing, or the disk is full
             _publish(root, wait=0.0)
-    return snapshot(root)
+    return snapshot(root, views=views)
 
 
-def snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
+def snapshot(root: DataRoot, *, views: bool = True) -> duckdb.DuckDBPyConnection:
     """Open the warehouse read-only as it was last published: never waits for anybody.
 
     The file is attached to a new in-memory database, so that many connections of one process can each hold
     the file of their own time, and a moved root can have its views made anew over read-only tables. The type is
     said so that DuckDB opens the file once: guessing it, DuckDB 2.0 reads the headers, opens the file again for
     the rest, and mixes two files when one is renamed in between.
+
+    Without `views` only the `store` tables can be asked, and files that are gone do not matter.
     """
     if not root.warehouse.exists():
         raise _no_warehouse(root)
@@ -117,7 +119,9 @@ def snapshot(root: DataRoot) -> duckdb.DuckDBPyConnection:
         connection.execute("use warehouse")
         check_known(applied_migrations(connection), shipped_migrations(), str(root.path))
         made = connection.execute("select root, sha256 from store.view_set").fetchall()
-        if made != [(str(root.path.resolve()), views_digest())]:  # it has moved, or an older version published it
+        if views and made != [
+            (str(root.path.resolve()), views_digest())
+        ]:  # it has moved, or an older version published it
             mirror_tables(connection)
             point_at_files(connection, root.path.resolve())
             create_public_views(connection)

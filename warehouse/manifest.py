@@ -1,15 +1,15 @@
 """The manifest: the JSON that makes a version exist, and the check that its files are still what it says.
 
 A version's folder holds `train-*.parquet`, `validation-*.parquet`, `heldout-*.parquet`, `README.md` (the
-dataset card) and `manifest.json`, written last. The bytes of every other file are listed with their SHA-256;
-the content digest is taken over the rows as canonical JSON lines, so it stays the same whatever Parquet
-writer or shard size was used.
+dataset card), its papers (docs/papers.md) and `manifest.json`, written last. The bytes of every other file are
+listed with their SHA-256; the content digest is taken over the rows as canonical JSON lines, so it stays the
+same whatever Parquet writer or shard size was used.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +21,10 @@ from warehouse.errors import BadInput
 FORMAT = 1
 MANIFEST = "manifest.json"
 CARD = "README.md"
+CROISSANT = "croissant.json"
+EU_REPORT = "eu_synthetic_data.md"
+SIGNATURE = "model.sig"
+"""The one file that may be added to a version later: a signature over all others (docs/papers.md)."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class TeacherEntry:
     route_license: str | None
     decision_id: str
     rows: int
+    conditions: tuple[str, ...] = ()
+    """What the terms ask of whoever trains on the rows, in words, whether it was met here or not."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,10 @@ class Manifest:
     plan_id: str
     judge_run: str
     run_id: str
+    chain_head: str | None = None
+    """The newest decision when it was published; None in manifests written before this was noted."""
+    papers: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every paper beside the card, by its file name."""
 
     @property
     def folder_name(self) -> str:
@@ -163,12 +173,17 @@ def verify_version(folder: Path) -> None:
     not.
     """
     manifest = load_manifest(folder)
-    expected = {shard.name: shard.sha256 for shard in manifest.shards} | {CARD: manifest.card_sha256}
+    expected = checksums(manifest)
     for name, sha256 in sorted(expected.items()):
         _check_file(folder / name, sha256, manifest.version)
     for path in sorted(folder.glob("*.parquet")):
         if path.name not in expected:
             raise BadInput(f"{path} is not in the manifest of {manifest.version}: move the file away")
+
+
+def checksums(manifest: Manifest) -> dict[str, str]:
+    """The SHA-256 of every file that the manifest vouches for, by name."""
+    return {shard.name: shard.sha256 for shard in manifest.shards} | {CARD: manifest.card_sha256, **manifest.papers}
 
 
 def _check_file(path: Path, expected: str, version: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from flows.command import look, report, teachers, work
+from flows.command import look, papers, report, teachers, work
 
 app = typer.Typer(
     name="still",
@@ -17,6 +17,7 @@ app = typer.Typer(
 VERBS: tuple[Callable[..., None], ...] = (
     *(work.demo, work.plan, work.run, work.judge, work.reparse, work.publish, work.train),
     *(look.status, look.sql, look.show, report.report, look.versions, look.simulate, look.doctor),
+    *(papers.verify, papers.sign),
 )
 for verb in VERBS:
     app.command()(verb)

@@ -18,6 +18,7 @@ from flows.command.options import Data, Json, Teachers
 from flows.command.view import liveness, render
 from flows.settings import choose
 from warehouse.errors import BadInput
+from warehouse.manifest import SIGNATURE
 from warehouse.query import run_query, show_trace
 from warehouse.status import all_status
 
@@ -104,8 +105,15 @@ VERSIONS = """
 
 
 def versions(data: Data = None, as_json: Json = False) -> None:
-    """Every published version."""
-    sql(VERSIONS, data=data, as_json=as_json)
+    """Every published version, and whether it is signed (by whom, `still verify --public-key` says)."""
+    root = choose(data, None).root
+    found = run_query(root, VERSIONS).to_pylist()
+    rows = [{**row, "signed": (root.path / row["folder"] / SIGNATURE).exists()} for row in found]
+    if as_json:
+        print(json.dumps(rows, indent=2, default=str))
+        return
+    said = [{**row, "signed": "yes" if row["signed"] else "not signed"} for row in rows]
+    _print_table(list(said[0]) if said else ["version"], [list(row.values()) for row in said])
 
 
 def simulate(

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from tasks.papers.source import prompts_of
 from warehouse.manifest import Manifest, TeacherEntry
 
 _HUB_LICENSES = frozenset(
@@ -32,6 +33,7 @@ def card(manifest: Manifest) -> bytes:
         _rows(manifest),
         _sums(manifest),
         _teachers(manifest),
+        _conditions(manifest),
         _made(manifest),
     ]
     return ("---\n" + head + "---\n\n" + "\n\n".join(sections) + "\n").encode()
@@ -47,6 +49,7 @@ def _head(manifest: Manifest) -> dict[str, Any]:
     return {
         "pretty_name": manifest.version,
         **_license(manifest),
+        "source_datasets": [prompts_of(manifest)],
         "task_categories": ["text-generation"],
         "size_categories": [next((size for limit, size in _SIZES if manifest.rows < limit), "n>1M")],
         "tags": ["synthetic", "distillation", "reasoning", *(["simulated"] if manifest.simulated else [])],
@@ -158,8 +161,19 @@ def _teachers(manifest: Manifest) -> str:
         )
         for teacher in manifest.teachers
     ]
-    prompts = ", ".join(manifest.licenses) or "not stated"
-    return f"## Teachers and terms\n\n{_table(columns, rows)}\n\nLicence of the prompts: {prompts}."
+    prompts = f"{prompts_of(manifest)}, licence: {', '.join(manifest.licenses) or 'not stated'}"
+    return f"## Teachers and terms\n\n{_table(columns, rows)}\n\nPrompts: {prompts}."
+
+
+def _conditions(manifest: Manifest) -> str:
+    asked = [f"- `{teacher.teacher}`: {condition}" for teacher in manifest.teachers for condition in teacher.conditions]
+    said = (
+        "\n".join(asked) or "The terms of these teachers name none beyond their licences' own, such as keeping notices."
+    )
+    return (
+        "## Conditions to pass on\n\nWhoever trains on these rows, or gives them to others, keeps to what the terms "
+        f"ask, whether it was met where they were published or not. Not legal advice.\n\n{said}"
+    )
 
 
 def _made(manifest: Manifest) -> str:
@@ -167,7 +181,9 @@ def _made(manifest: Manifest) -> str:
     return (
         f"## How it was made\n\nWith Stillhouse, by this recipe (sha256 `{manifest.recipe_sha256}`), judging "
         f"`{manifest.judge_run}`. Content digest `{manifest.content_digest}`; checksums of every file are in "
-        f"`manifest.json`.\n\n```yaml\n{recipe}```"
+        "`manifest.json`. `croissant.json` describes the files for Croissant readers, `eu_synthetic_data.md` answers "
+        "the EU template's question on synthetic data; `model.sig`, where there is one, signs all of them.\n\n"
+        f"```yaml\n{recipe}```"
     )
 
 

@@ -7,6 +7,9 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
+from tasks.papers.conditions import conditions_of
+from tasks.papers.croissant import croissant
+from tasks.papers.eu import eu_report
 from tasks.publish.account import ASKED, JUDGED
 from tasks.publish.card import card
 from tasks.publish.order import Order
@@ -22,10 +25,13 @@ from tasks.publish.versions import (
     record_version,
     remove_unfinished,
 )
+from tasks.right.chain import read_head
 from warehouse.errors import RunFailed
 from warehouse.layout import DataRoot
 from warehouse.manifest import (
     CARD,
+    CROISSANT,
+    EU_REPORT,
     FORMAT,
     MANIFEST,
     ContentDigest,
@@ -118,8 +124,14 @@ def _write_files(
         plan_id=order.plan_id,
         judge_run=order.judge_run,
         run_id=order.run_id,
+        chain_head=read_head(connection),
     )
-    return replace(draft, card_sha256=write_text(folder / CARD, card(draft)))
+    papers = {CROISSANT: croissant(draft), EU_REPORT: eu_report(draft)}
+    return replace(
+        draft,
+        card_sha256=write_text(folder / CARD, card(draft)),
+        papers={name: write_text(folder / name, data) for name, data in papers.items()},
+    )
 
 
 def _write_shards(
@@ -184,6 +196,7 @@ def _teachers(order: Order, selection: Selection) -> tuple[TeacherEntry, ...]:
                     route_license=teacher.route_terms.license,
                     decision_id=admission.decision_id,
                     rows=rows,
+                    conditions=conditions_of(teacher, order.now),
                 )
             )
     return tuple(entries)

@@ -1,9 +1,9 @@
-"""Decision records: what the gate said, canonical JSON hashed with the record before it (pure).
+"""Decision records: what the gate said, canonical JSON (RFC 8785) hashed with the record before it (pure).
 
     decision_id = SHA-256(prev_hash + canonical record)        the first prev_hash is 64 zeros
 
-Changing, removing or inserting any record breaks every hash after it. Cutting off the newest records does not
-show in the chain alone: compare its `head` with one noted elsewhere, such as in a version's manifest.
+Changing, removing or inserting any record breaks every hash after it. Cutting off or rewriting the newest records
+does not show in the chain alone: every version's manifest notes the chain's `head` as it was when it was published.
 """
 
 import hashlib
@@ -112,7 +112,10 @@ def head(decisions: Iterable[Decision]) -> str:
 def _row_faults(row: Decision) -> list[str]:
     if row.decision_id != _hash(row.prev_hash, row.record.encode()):
         return [f"decision {row.decision_id}: its record is not the one that was hashed"]
-    sealed = seal(json.loads(row.record), row.prev_hash)
+    try:
+        sealed = seal(json.loads(row.record), row.prev_hash)
+    except (ValueError, KeyError, TypeError, AttributeError):  # hashed as it stands, and yet no record of the gate
+        return [f"decision {row.decision_id}: its record is not one that the gate writes"]
     return [
         f"decision {row.decision_id}: column {field.name} says {getattr(row, field.name)},"
         f" its record {getattr(sealed, field.name)}"

@@ -8,6 +8,7 @@ from datetime import datetime
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.right.chain import ENDS
 from tasks.right.decide import Ruling, decide
 from tasks.right.decisions import GENESIS, Decision, record_of, seal
 from tasks.right.terms import Purpose, StudentFacts, Teacher
@@ -21,7 +22,6 @@ _REFUSED = {
     "publish": "has rows that are not published",
     "train": "has rows that are not trained on",
 }
-_HEAD = "select decision_id from store.decision where decision_id not in (select prev_hash from store.decision)"
 _SIGNED = """
     update store.terms set reviewed_by = ?, reviewed_on = ?, expires_on = ?
     where terms_sha256 = ? and teacher = ?
@@ -82,7 +82,7 @@ def admit(
 
 def _append(store: Transaction, record: dict[str, object]) -> Decision:
     """Seal a record onto the chain; the catalog's lock makes reading its head and appending one step."""
-    newest = store.rows(_HEAD)
+    newest = store.rows(ENDS)
     decision = seal(record, str(newest[0]["decision_id"]) if newest else GENESIS)
     store.insert("decision", [asdict(decision)])
     return decision

@@ -133,6 +133,18 @@ def test_the_looking_verbs_show_what_is_there(place: Place, first: dict[str, Any
     assert place.still("sql", "select 1 as one", "--csv").stdout.split() == ['"one"', "1"]
 
 
+def test_what_a_run_left_holds_and_was_told_as_openlineage_events(place: Place, first: dict[str, Any]) -> None:
+    assert "all of it holds" in place.still("verify").stdout
+    (run,) = place.sql(f"select run_id from versions where version = '{first['published']['version']}'")
+    lines = (place.root.path / "lineage" / "openlineage.ndjson").read_text().splitlines()
+    events = [event for event in map(json.loads, lines) if event["run"]["runId"] == run["run_id"]]
+    assert [event["eventType"] for event in events] == ["START", "COMPLETE"]
+    (output,) = events[1]["outputs"]
+    assert output["facets"]["version"]["datasetVersion"] == first["published"]["version"]
+    asked = {one["purpose"] for one in events[1]["run"]["facets"]["teacherTerms"]["teachers"]}
+    assert asked == {"ask", "publish"} and events[1]["inputs"][0]["name"] == "prompts/recipe.jsonl"
+
+
 def test_the_run_leaves_a_funnel_by_reason_and_names_the_command_that_writes_the_report(
     place: Place, first: dict[str, Any]
 ) -> None:

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from publish.kept_answers import judged, sums
+from huggingface_hub import DatasetCard, DatasetCardData
+from publish.kept_answers import NOW, judged, sums, teachers
 
+from tasks.papers.conditions import conditions_of
 from tasks.publish.card import card
+from tasks.right.terms import Attribution, FlowDown
 from warehouse.layout import DataRoot
 from warehouse.manifest import Manifest, load_manifest
 
@@ -60,3 +63,29 @@ def test_the_sums_the_reasons_and_the_terms_are_in_it(manifest: Manifest) -> Non
 def test_a_bar_in_a_name_does_not_break_the_table(manifest: Manifest) -> None:
     teacher = replace(manifest.teachers[0], model="odd|name")
     assert "| odd\\|name |" in card(replace(manifest, teachers=(teacher,))).decode()
+
+
+def test_the_hubs_own_library_reads_the_head(manifest: Manifest) -> None:
+    said = DatasetCard(card(manifest).decode()).data
+    assert (said.license, said.pretty_name) == ("mit", manifest.version)
+    assert said.source_datasets == ["not stated"] and "synthetic" in said.tags
+    assert DatasetCardData(**said.to_dict()).to_yaml() == said.to_yaml()
+
+
+def test_conditions_are_passed_on_in_words(manifest: Manifest) -> None:
+    assert b"name none beyond their licences' own" in card(manifest)
+    asked = "the weights terms ask that 'Built with X' is shown with the student"
+    teacher = replace(manifest.teachers[0], conditions=(asked,))
+    text = card(replace(manifest, teachers=(teacher,))).decode()
+    assert f"- `mine`: {asked}" in text and "name none beyond" not in text
+
+
+def test_conditions_are_worded_from_the_terms_of_weights_and_route(tmp_path: Path) -> None:
+    teacher = teachers(tmp_path, "mine")["mine"]
+    conditions = (Attribution(id="attribution", text="Built with X"), FlowDown(id="flow_down", document="The X Policy"))
+    weights = teacher.weights.model_copy(update={"outputs_trainable": "conditional", "conditions": conditions})
+    assert conditions_of(teacher, NOW) == ()
+    assert conditions_of(teacher.model_copy(update={"weights": weights}), NOW) == (
+        "the weights terms ask that 'Built with X' is shown with the student",
+        "the weights terms ask that The X Policy is passed on with the student",
+    )

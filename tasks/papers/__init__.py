@@ -1,0 +1,1 @@
+"""What goes with a version to those who were not there: Croissant, the EU's question on synthetic data, a signature."""
