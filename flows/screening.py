@@ -22,7 +22,8 @@ async def screen(line: Line) -> tuple[Firing, ...]:
     recipe = line.recipe
     line.progress.say(stage="judging", note="looking at the teachers", eta_s=None)
     asked = [
-        Asked(teacher.name, teacher.model, teacher.expected_models, teacher.watermark) for teacher in line.teachers
+        Asked(teacher.name, teacher.model, teacher.expected_models, teacher.watermark, teacher.reasoning)
+        for teacher in line.teachers
     ]
     student = recipe.student.model if recipe.student else None
     firings: tuple[Firing, ...] = screen_teachers(

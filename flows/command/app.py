@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from flows.command import look, papers, recall, report, students, work
+from flows.command import look, papers, recall, report, students, teachers, work
 
 app = typer.Typer(
     name="still",
@@ -16,10 +16,11 @@ app = typer.Typer(
 )
 VERBS: tuple[Callable[..., None], ...] = (
     *(work.demo, work.plan, work.run, work.judge, work.reparse, work.publish, work.train),
-    *(look.status, look.sql, look.show, report.report, look.versions, look.teachers, look.simulate, look.doctor),
+    *(look.status, look.sql, look.show, report.report, look.versions, look.simulate, look.doctor),
     *(papers.verify, papers.sign),
 )
 for verb in VERBS:
     app.command()(verb)
 app.add_typer(recall.app)
 app.add_typer(students.app)
+app.add_typer(teachers.app, name="teachers")

@@ -1,4 +1,4 @@
-"""Verbs that look and change nothing: status, sql, show, versions, teachers, simulate, doctor."""
+"""Verbs that look and change nothing: status, sql, show, versions, simulate, doctor."""
 
 import json
 import subprocess
@@ -11,16 +11,12 @@ from typing import Annotated, Any
 import pyarrow.csv
 import typer
 from rich.live import Live
-from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from flows.command import shown
 from flows.command.options import Data, Json, Teachers
 from flows.command.view import liveness, render
 from flows.settings import choose
-from tasks.right.describe import describe_teachers
-from tasks.right.registry import load_teachers
 from warehouse.errors import BadInput
 from warehouse.manifest import SIGNATURE
 from warehouse.query import run_query, show_trace
@@ -118,22 +114,6 @@ def versions(data: Data = None, as_json: Json = False) -> None:
         return
     said = [{**row, "signed": "yes" if row["signed"] else "not signed"} for row in rows]
     _print_table(list(said[0]) if said else ["version"], [list(row.values()) for row in said])
-
-
-def teachers(data: Data = None, own: Teachers = None, as_json: Json = False) -> None:
-    """The registry: each teacher's terms, and what the gate says of asking it today."""
-    here = choose(data, own)
-    lines = describe_teachers(tuple(load_teachers(here.teacher_folders).values()), datetime.now(UTC))
-    if as_json:
-        print(json.dumps([asdict(line) for line in lines], indent=2, default=str))
-        return
-    for line in lines:
-        until = f"reviewed until {line.review_expires}" if line.review_expires else "as itself: simulated"
-        shown.out().print(
-            Text.assemble((f"{line.verdict:<7}", "green" if line.verdict == "allow" else "red"), line.name)
-        )
-        shown.out().print(Padding(Text(line.reason or until, style="dim"), (0, 0, 0, 7)))
-    shown.out().print("`--json` has every field", style="dim")
 
 
 def simulate(

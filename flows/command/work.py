@@ -5,6 +5,7 @@ import json
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
+from uuid import uuid4
 
 import typer
 from rich.live import Live
@@ -91,6 +92,9 @@ def run(
 
     wanted = load_recipe(recipe)
     _quiet(here)
+    from flows.early import refuse_early
+
+    refuse_early(here, wanted, f"refused-{uuid4().hex}", datetime.now(UTC))
     from flows.command.summary import print_run
     from flows.distill import distill
 

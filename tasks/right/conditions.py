@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from tasks.right.terms import (
+from tasks.right.demands import (
     Agreement,
-    Attestation,
     Attribution,
+    AttributionAbove,
     Condition,
     FlowDown,
+    Geography,
     MaxMonthlyUsers,
+    MaxRevenue,
     Noncommercial,
-    StudentFacts,
+    Per,
     StudentNamePrefix,
-    TermsOf,
+    lies_in,
 )
+from tasks.right.terms import Attestation, StudentFacts, TermsOf
 
 State = Literal["met", "attested", "unmet"]
 
@@ -75,8 +78,7 @@ def _declared(of: TermsOf, condition: Condition, demand: str, met: bool, fact: s
 
 
 def _remedy(of: TermsOf, condition: Condition, fact: str) -> str:
-    attestation = f"{{of: {of}, condition: {condition.id}, by: <name>, on: <date>}}"
-    attest = f"add `attestations: [{attestation}]` to the teacher's entry"
+    attest = f"attest it with the review: `still teachers review ... --attest {of}:{condition.id}`"
     return f"{fact}, or {attest}" if fact else attest
 
 
@@ -88,25 +90,66 @@ def _demand(condition: Condition, student: StudentFacts) -> tuple[str, bool | No
             if student.name is None:
                 return demand, None, "give the student such a name in the recipe"
             return demand, student.name.startswith(prefix), f"it is called {student.name!r}"
-        case Attribution(text=text):
-            demand = f"{text!r} is shown with the student"
-            if student.attributions is None:
-                return demand, None, ""
-            return demand, text in student.attributions, f"it shows {list(student.attributions)}"
+        case Attribution() | AttributionAbove():
+            return _shown(condition, student)
         case Noncommercial():
             if student.commercial is None:
-                return "the student is not used commercially", None, ""
+                return "the student is not used commercially", None, "say student.commercial in the recipe"
             use = "commercial" if student.commercial else "not commercial"
             return "the student is not used commercially", not student.commercial, f"its use is {use}"
         case FlowDown(document=document):
             demand = f"{document} is passed on with the student"
             if student.documents is None:
-                return demand, None, ""
+                return demand, None, "list it under student.documents in the recipe"
             return demand, document in student.documents, f"it carries {list(student.documents)}"
-        case MaxMonthlyUsers(users=users):
-            demand = f"at most {users:,} people a month use what the student is part of"
-            if student.monthly_users is None:
-                return demand, None, ""
-            return demand, student.monthly_users <= users, f"{student.monthly_users:,} do"
+        case MaxMonthlyUsers() | MaxRevenue():
+            return _capped(condition, student)
+        case Geography(excluded=excluded):
+            demand = f"whoever trains the student is not domiciled in {', '.join(excluded)}"
+            if student.country is None:
+                return demand, None, "say student.country in the recipe (two letters, ISO 3166-1)"
+            return demand, not lies_in(student.country, excluded), f"it is {student.country}"
         case Agreement(statement=statement):
             return f"a named person states: {statement}", None, ""
+
+
+def _shown(condition: Attribution | AttributionAbove, student: StudentFacts) -> tuple[str, bool | None, str]:
+    """Attributions, from the first user on or above a size; below it in both respects they are not asked for."""
+    demand, texts = f"{condition.text!r} is shown with the student", {condition.text}
+    if isinstance(condition, Attribution) and condition.or_text:
+        demand, texts = (
+            f"{condition.text!r} or {condition.or_text!r} is shown with the student",
+            {
+                condition.text,
+                condition.or_text,
+            },
+        )
+    if isinstance(condition, AttributionAbove):
+        demand += f" above {condition.users:,} users a month or {condition.usd:,} US dollars a {condition.per}"
+        revenue = _revenue(condition.per, student)
+        if _within(student.monthly_users, condition.users) and _within(revenue, condition.usd):
+            return demand, True, f"{student.monthly_users:,} users and {revenue:,.0f} US dollars are not above that"
+    if student.attributions is None:
+        return demand, None, "list it under student.attributions in the recipe"
+    return demand, not texts.isdisjoint(student.attributions), f"it shows {list(student.attributions)}"
+
+
+def _capped(condition: MaxMonthlyUsers | MaxRevenue, student: StudentFacts) -> tuple[str, bool | None, str]:
+    if isinstance(condition, MaxMonthlyUsers):
+        demand = f"at most {condition.users:,} people a month use what the student is part of"
+        if student.monthly_users is None:
+            return demand, None, "say student.monthly_users in the recipe"
+        return demand, student.monthly_users <= condition.users, f"{student.monthly_users:,} do"
+    demand = f"what the student is part of earns at most {condition.usd:,} US dollars a {condition.per}"
+    revenue = _revenue(condition.per, student)
+    if revenue is None:
+        return demand, None, f"say student.{condition.per}ly_revenue_usd in the recipe"
+    return demand, revenue <= condition.usd, f"it earns {revenue:,.0f}"
+
+
+def _revenue(per: Per, student: StudentFacts) -> float | None:
+    return student.monthly_revenue_usd if per == "month" else student.yearly_revenue_usd
+
+
+def _within(fact: float | None, cap: int) -> bool:
+    return fact is not None and fact <= cap

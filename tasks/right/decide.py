@@ -79,7 +79,7 @@ def decide(
         *_contract("weights", teacher.weights),
         *_contract("route", teacher.route_terms),
         *_unmet(findings),
-        *_review(teacher, now),
+        *_review(teacher, purpose, now),
         *_prompts(prompt_license),
     )
     return Ruling(allow=not reasons, reasons=reasons, findings=findings)
@@ -164,22 +164,40 @@ def _unmet(findings: Sequence[Finding]) -> Iterator[Reason]:
             yield Reason(f"condition_unmet:{finding.id}", finding.evidence, finding.remedy)
 
 
-def _review(teacher: Teacher, now: datetime) -> Iterator[Reason]:
+def _review(teacher: Teacher, purpose: Purpose, now: datetime) -> Iterator[Reason]:
     """The simulated teacher is this project's own program: there are no terms of others to read."""
     if teacher.simulated:
         return
-    if teacher.review is None:
+    review = teacher.review
+    if review is None:
         yield Reason("review_missing", "nobody has signed for its terms", _how_to_sign(teacher))
         return
-    yield from _dates(teacher.review, now)
+    yield from _dates(review, now)
+    who, again = f"the review by {review.by} of {review.on}", f"read them again and sign: {_sign(teacher)}"
+    if review.terms_sha256 not in (None, teacher.terms_sha256):
+        yield Reason(
+            "review_of_other_terms",
+            f"{who} is of other terms ({str(review.terms_sha256)[:12]}) than are recorded now"
+            f" ({teacher.terms_sha256[:12]})",
+            again,
+        )
+    if purpose not in review.scope:
+        yield Reason(
+            "purpose_out_of_scope",
+            f"{who} is for {', '.join(review.scope)} only, not to {purpose}",
+            f"review its terms for that: {_sign(teacher)} --scope {purpose}",
+        )
     read = [terms.evidence.retrieved for terms in (teacher.weights, teacher.route_terms) if terms.evidence]
-    if read and teacher.review.on < max(read):
+    if read and review.on < max(read):
         yield Reason(
             "review_older_than_terms",
-            f"the review by {teacher.review.by} of {teacher.review.on} is older than the text of the terms,"
-            f" captured on {max(read)}",
-            "read them again and set `reviewed:` to today",
+            f"{who} is older than the text of the terms, captured on {max(read)}",
+            again,
         )
+
+
+def _sign(teacher: Teacher) -> str:
+    return f'`still teachers review {teacher.name} --by "<your name>"`'
 
 
 def _dates(review: Review, now: datetime) -> Iterator[Reason]:
@@ -187,21 +205,24 @@ def _dates(review: Review, now: datetime) -> Iterator[Reason]:
         yield Reason(
             "review_in_future",
             f"the review by {review.by} is dated {review.on}, which has not come yet",
-            "set `reviewed: {on: ...}` to the day on which the terms were read",
+            "sign with the day on which the terms were read",
         )
     if _day(now) >= review.expires_on:
         yield Reason(
             "review_lapsed",
             f"the review by {review.by} of {review.on} lapsed on {review.expires_on}",
-            "read the terms again and set `reviewed: {by, on}` anew",
+            "read the terms again and sign anew, with `still teachers review`",
         )
 
 
 def _how_to_sign(teacher: Teacher) -> str:
     sources = [t.evidence.source for t in (teacher.weights, teacher.route_terms) if t.evidence]
     read = f"read them ({'; '.join(dict.fromkeys(sources))})" if sources else "read them"
-    sign = "put `reviewed: {by: <name>, on: <date>}` into an entry of your own, in the --teachers folder"
-    return f"{read} and {sign}"
+    if "@" in teacher.name:
+        new = f"still teachers new <name> --model {teacher.model}"
+        route = "" if teacher.route in NO_SECOND_CONTRACT else f" --route {teacher.route}"
+        return f"{read}, make an entry of your own with `{new}{route}`, and sign it with `still teachers review`"
+    return f"{read} and sign: {_sign(teacher)}"
 
 
 def _prompts(license: str | None) -> Iterator[Reason]:

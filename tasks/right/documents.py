@@ -46,9 +46,16 @@ def documents(folder: Path) -> list[Path]:
 def read_document(path: Path) -> list[dict[str, object]]:
     """The mappings of one file: one mapping, or a list of them. BadInput names the file and the line."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} cannot be read: {error}. Put a UTF-8 YAML file there") from error
+    return read_text(text, path)
+
+
+def read_text(text: str, path: Path) -> list[dict[str, object]]:
+    """The mappings of a file's text; `path` is for errors."""
+    try:
+        content = yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-13-40
         raise BadInput(f"{path}{_problem(error)}. Mend the YAML") from error
     mappings = content if isinstance(content, list) else [content]

@@ -1,12 +1,15 @@
 """What registry files may say: a teacher's entry, a file of weights, a file of a route."""
 
-from typing import Annotated
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from tasks.ask.continuing import Continues
 from tasks.ask.providers import provider_named
+from tasks.right.demands import Condition
+from tasks.right.fields import Frozen, Line, Sha256
 from tasks.right.licenses import checked
 from tasks.right.terms import (
     NO_SECOND_CONTRACT,
@@ -14,10 +17,7 @@ from tasks.right.terms import (
     AccountBudget,
     Attestation,
     BatchTerms,
-    Condition,
     Evidence,
-    Frozen,
-    Line,
     Price,
     Quota,
     Reasoning,
@@ -127,14 +127,42 @@ class WeightsFile(WeightsTerms):
 
     weights: Name
     license: License
-    models: tuple[Line, ...] = Field(min_length=1)
-    """Ids, the first a plain one; later ones may be patterns with `*`. The longest that fits an id wins."""
+    models: tuple[Line, ...] = ()
+    """Ids, the first a plain one; later ones may be patterns with `*`. The longest that fits an id wins. None: a
+    licence for whichever model an entry names it for."""
     reasoning: Reasoning = "unknown"
 
     @property
     def terms(self) -> WeightsTerms:
         """What a teacher carries of it."""
         return WeightsTerms.model_validate({field: getattr(self, field) for field in WeightsTerms.model_fields})
+
+
+class DataFile(Frozen):
+    """`datasets/<name>.yaml`: an agreement about published data, whose rows somebody may want to use as prompts."""
+
+    dataset: Name
+    license: License
+    sources: tuple[Line, ...] = Field(min_length=1)
+    """Names or patterns of the data sets it is of."""
+    use: Literal["yes", "no", "unknown"]
+    """Whether its rows may be asked, published inside a dataset and trained on. The gate asks the table of licences
+    for prompts, never this line."""
+    evidence: Evidence
+    notes: Line | None = None
+
+
+class ReviewFile(Review):
+    """`reviews/<name>.yaml` beside a user's entries: what a person signed, of which terms, with what they attest."""
+
+    teacher: Name
+    terms_sha256: Sha256
+    attestations: tuple[Attestation, ...] = ()
+
+    @property
+    def review(self) -> Review:
+        """What a teacher carries of it."""
+        return Review.model_validate({field: getattr(self, field) for field in Review.model_fields})
 
 
 class RouteFile(RouteTerms):
@@ -160,6 +188,10 @@ class RouteFile(RouteTerms):
         if self.license is None and self.route not in NO_SECOND_CONTRACT:
             raise ValueError("license is missing: a route of somebody else always has terms")
         return self
+
+    def made(self, model: str) -> bool:
+        """Whether the provider made that model itself."""
+        return any(fnmatchcase(model.lower(), pattern.lower()) for pattern in self.maker_models)
 
     @property
     def terms(self) -> RouteTerms:

@@ -66,6 +66,7 @@ NEWER_THAN_THE_BUNDLED_LIST = frozenset(
         "LicenseRef-scancode-gemini-api-additional-tos-2025",
         "LicenseRef-scancode-gemma-tou-2025-03-24",
         "LicenseRef-scancode-moonshot-ai-modified-mit-2025",
+        "LicenseRef-scancode-nvidia-model-training-2025",
         "LicenseRef-scancode-qwen-2024",
     }
 )

@@ -10,12 +10,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tasks.right.documents import documents, parse, read_document
-from tasks.right.entries import RouteFile, TeacherEntry, WeightsFile
+from tasks.right.entries import DataFile, ReviewFile, RouteFile, TeacherEntry, WeightsFile
 from tasks.right.resolve import Registry, resolve
 from tasks.right.terms import SELF_HOSTED, SIMULATED_MODEL, AccountBudget, Teacher, terms_id
 from warehouse.errors import BadInput, RunFailed
 
 SIMULATED = "simulated"
+REVIEWS = "reviews"
+ANY = "any-model"
+"""Stands for a model in pairs of a file that names none."""
 PATTERN = frozenset("*?[")
 OWN_SERVER = {"route": SELF_HOSTED, "base_url": "http://127.0.0.1:8000/v1"}  # where vLLM listens by default
 
@@ -34,10 +37,7 @@ def load_teachers(folders: Sequence[Path]) -> dict[str, Teacher]:
     A file of weights is a teacher `<weights>@self-hosted`, a model that a route serves is `<model>@<route>`;
     they are evidence and carry no review. The user's own entries go by their `name`.
     """
-    for folder in folders:
-        if not folder.is_dir():
-            raise BadInput(f"there is no teachers folder {folder}: make it, or name the one that exists")
-    registry = Registry(_weights(folders), _routes(folders))
+    registry = read_registry(folders)
     teachers = {teacher.name: teacher for teacher in _evidence(registry, folders[0])}
     written: dict[str, Path] = {}
     for path, entry in _entries(folders):
@@ -47,7 +47,44 @@ def load_teachers(folders: Sequence[Path]) -> dict[str, Teacher]:
             entry = _declared(entry, path)
         written[entry.name] = path
         teachers[entry.name] = resolve(entry, registry, path)
+    for path, signed in _reviews(folders[1:]):
+        teachers[signed.teacher] = _signed(signed, path, written, teachers)
     return _with_budgets(teachers)
+
+
+def read_registry(folders: Sequence[Path]) -> Registry:
+    """The files of weights and routes of some folders. BadInput names the file and the field."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise BadInput(f"there is no teachers folder {folder}: make it, or name the one that exists")
+    return Registry(_weights(folders), _routes(folders))
+
+
+def load_datasets(folders: Sequence[Path]) -> list[DataFile]:
+    """The agreements about published data. BadInput names the file and the field."""
+    return [parse(DataFile, fields, path) for path, fields in _files(folders, "datasets")]
+
+
+def _reviews(folders: Sequence[Path]) -> Iterator[tuple[Path, ReviewFile]]:
+    """Of the user's own folders: what ships is evidence, and signs nothing."""
+    for path, fields in _files(folders, REVIEWS):
+        review = parse(ReviewFile, fields, path)
+        _named_after(path, review.teacher, {})
+        yield path, review
+
+
+def _signed(signed: ReviewFile, path: Path, written: Mapping[str, Path], teachers: Mapping[str, Teacher]) -> Teacher:
+    """The teacher with its review. BadInput: no entry of the user's describes it, or it has another."""
+    name = signed.teacher
+    if name not in written:
+        raise BadInput(f"{path}: there is no entry {name!r} in your folder: put it back, or remove this review")
+    teacher = teachers[name]
+    if teacher.review is not None:
+        raise BadInput(
+            f"{written[name]}: {name!r} is signed here with `reviewed:` and in {path}: remove one of the two"
+        )
+    attestations = (*teacher.attestations, *signed.attestations)
+    return teacher.model_copy(update={"review": signed.review, "attestations": attestations})
 
 
 def _with_budgets(teachers: Mapping[str, Teacher]) -> dict[str, Teacher]:
@@ -77,7 +114,7 @@ def _weights(folders: Sequence[Path]) -> dict[str, WeightsFile]:
     for path, fields in _files(folders, "weights"):
         file = parse(WeightsFile, fields, path)
         _named_after(path, file.weights, known)
-        if set(file.models[0]) & PATTERN:
+        if file.models and set(file.models[0]) & PATTERN:
             raise BadInput(f"{path}: models.0: {file.models[0]!r} is a pattern: put a plain model id first")
         known[file.weights] = (path, file)
     return {name: file for name, (_, file) in known.items()}
@@ -137,14 +174,23 @@ def _declared(entry: TeacherEntry, path: Path) -> TeacherEntry:
 def _evidence(registry: Registry, folder: Path) -> Iterator[Teacher]:
     """The pairs of model and route that the files describe, unreviewed: to be looked at, never asked."""
     for weights in registry.weights.values():
-        if weights.models[0] != SIMULATED_MODEL:
-            yield _pair(weights.weights, weights.models[0], OWN_SERVER, registry, folder)
+        if SIMULATED_MODEL not in weights.models:
+            model = weights.models[0] if weights.models else ANY
+            yield _pair(weights.weights, model, {**OWN_SERVER, "weights": weights.weights}, registry, folder)
     for route in registry.routes.values():
-        for model in route.maker_models:
-            if not set(model) & PATTERN:
-                yield _pair(model, model, {"route": route.route}, registry, folder)
+        plain = [model for model in route.maker_models if not set(model) & PATTERN]
+        if not plain and not route.serves and route.hosts:
+            yield _pair(ANY, ANY, _unserved(route), registry, folder)
+        for model in plain:
+            yield _pair(model, model, {"route": route.route}, registry, folder)
         for served, model in route.serves.items():
             yield _pair(served, model, {"route": route.route, "weights": served}, registry, folder)
+
+
+def _unserved(route: RouteFile) -> dict[str, str]:
+    """A route that names no model: shown with its first host, and with weights against which nothing speaks."""
+    license = {} if route.maker_models else {"license": "MIT"}
+    return {"route": route.route, "base_url": f"https://{route.hosts[0]}/v1", **license}
 
 
 def _pair(called: str, model: str, fields: Mapping[str, str], registry: Registry, folder: Path) -> Teacher:

@@ -151,7 +151,7 @@ def _weights(
                 f" say `weights: {known.weights}`"
             )
         return _of_file(entry, file, path), file
-    if any(fnmatchcase(model.lower(), pattern.lower()) for pattern in route.maker_models):
+    if route.made(model):
         return _of_maker(entry, route, path), None
     if known:
         return _of_file(entry, known, path), known

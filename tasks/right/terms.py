@@ -1,43 +1,34 @@
 """The terms a teacher is asked under, who reviewed them, and the facts of the student they bear on (pure).
 
-Two contracts govern every hosted call. An answer may be trained on only if the licence of the weights and the
-terms of the route both let it. Frozen models; nothing here decides anything.
+Two contracts govern every hosted call: the licence of the weights and the terms of the route. Nothing here decides.
 """
 
 import hashlib
 from collections.abc import Iterable
 from datetime import date, timedelta
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from tasks.ask.continuing import Continues
 from tasks.ask.providers import ChargeRule
+from tasks.right.demands import Condition, ConditionId
+from tasks.right.fields import Count, Country, Day, Frozen, Line, Sha256
+from tasks.right.fields import Purpose as Purpose
+from tasks.right.fields import TermsOf as TermsOf
 from tasks.right.watermark import DeclaredWatermark
 
-Purpose = Literal["ask", "publish", "train"]
 Trainable = Literal["yes", "conditional", "no", "unknown"]
 EvidenceMark = Literal["primary", "secondary", "unverified"]
-Reasoning = Literal["raw", "none", "unknown"]
-TermsOf = Literal["weights", "route"]
-
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\r\n]+$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(3000, 1, 1))]
-Count = Annotated[int, Field(ge=1, le=2**53 - 1)]  # RFC 8785 has no larger whole numbers
+Reasoning = Literal["raw", "summary", "encrypted", "none", "unknown"]
+ALL_PURPOSES: tuple[Purpose, ...] = ("ask", "publish", "train")
 
 SELF_HOSTED = "self-hosted"
 SIMULATED_ROUTE = "simulated"
 SIMULATED_MODEL = "simulated-teacher"
 NO_SECOND_CONTRACT = (SELF_HOSTED, SIMULATED_ROUTE)
 """Routes that are nobody else's service: only the licence of the weights governs."""
-
-
-class Frozen(BaseModel):
-    """Strict about fields, frozen once made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class Quota(Frozen):
@@ -124,53 +115,6 @@ class Evidence(Frozen):
     """Of the text that was read, when a copy of it was at hand."""
 
 
-class StudentNamePrefix(Frozen):
-    """The student's name must begin with `prefix`."""
-
-    id: Literal["student_name_prefix"]
-    prefix: Line
-
-
-class Attribution(Frozen):
-    """`text` must be shown with the student."""
-
-    id: Literal["attribution"]
-    text: Line
-
-
-class Noncommercial(Frozen):
-    """The student must not be used commercially."""
-
-    id: Literal["noncommercial"]
-
-
-class FlowDown(Frozen):
-    """`document` must be passed on with the student."""
-
-    id: Literal["flow_down"]
-    document: Line
-
-
-class MaxMonthlyUsers(Frozen):
-    """At most `users` people a month may use what the student is part of."""
-
-    id: Literal["max_mau"]
-    users: Count
-
-
-class Agreement(Frozen):
-    """A statement no program can check: only a named person's attestation meets it."""
-
-    id: Literal["agreement"]
-    statement: Line
-
-
-Condition = Annotated[
-    StudentNamePrefix | Attribution | Noncommercial | FlowDown | MaxMonthlyUsers | Agreement,
-    Field(discriminator="id"),
-]
-
-
 class WeightsTerms(Frozen):
     """What the licence of a model version says of training on its outputs."""
 
@@ -218,6 +162,12 @@ class Review(Frozen):
     by: Line
     on: Day
     expires_after_days: int = Field(default=90, ge=1, le=365)
+    scope: tuple[Purpose, ...] = Field(default=ALL_PURPOSES, min_length=1)
+    """What was signed for; the gate denies every other purpose."""
+    ticket: Line | None = None
+    """Where the reviewer's organisation keeps its own record."""
+    terms_sha256: Sha256 | None = None
+    """Of the terms that were read; with other terms the review is void. None: signed by hand, without it."""
 
     @property
     def expires_on(self) -> date:
@@ -229,7 +179,7 @@ class Attestation(Frozen):
     """A named person states that one condition of the terms is kept; it expires as a review does."""
 
     of: TermsOf
-    condition: Literal["student_name_prefix", "attribution", "noncommercial", "flow_down", "max_mau", "agreement"]
+    condition: ConditionId
     by: Line
     on: Day
     expires_after_days: int = Field(default=90, ge=1, le=365)
@@ -249,6 +199,10 @@ class StudentFacts(Frozen):
     documents: tuple[str, ...] | None = None
     """Documents passed on with it, by the name the condition uses."""
     monthly_users: int | None = Field(default=None, ge=0)
+    monthly_revenue_usd: float | None = Field(default=None, ge=0)
+    yearly_revenue_usd: float | None = Field(default=None, ge=0)
+    country: Country | None = None
+    """Where whoever trains it is domiciled, or has the principal place of business."""
 
 
 class Teacher(Frozen):
@@ -332,7 +286,7 @@ def _said(name: str, terms: WeightsTerms | RouteTerms) -> dict[str, object]:
         "name": name,
         "license": terms.license,
         "outputs_trainable": terms.outputs_trainable,
-        "conditions": [condition.model_dump(mode="json") for condition in terms.conditions],
+        "conditions": [condition.model_dump(mode="json", exclude_none=True) for condition in terms.conditions],
         "text_sha256": terms.evidence.text_sha256 if terms.evidence else None,
     }
 

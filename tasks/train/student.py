@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tasks.publish.template import template_of
+from tasks.right.fields import Country
 from tasks.right.terms import StudentFacts
 from tasks.train.dialogue import TINY_TEMPLATE
 
@@ -98,6 +99,13 @@ class Student(Frozen):
     """Documents that are passed on with it, such as a licence that flows down."""
     monthly_users: int | None = Field(default=None, ge=0)
     """Users a month of the products it will be in; some licences have a cap."""
+    monthly_revenue_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Revenue a month with the products it will be in, in US dollars; some licences have a cap."""
+    yearly_revenue_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """The same over twelve months."""
+    country: Country | None = None
+    """Where whoever trains it is domiciled or has the principal place of business, in two letters (ISO 3166-1, or EU);
+    some licences grant nothing there."""
 
     @field_validator("model")
     @classmethod

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.right.decide import decide
+from tasks.right.demands import StudentNamePrefix
 from tasks.right.gate import admit
 from tasks.right.registry import load_teachers, shipped_teachers
 from tasks.right.terms import (
@@ -19,7 +20,6 @@ from tasks.right.terms import (
     Review,
     RouteTerms,
     StudentFacts,
-    StudentNamePrefix,
     Teacher,
     WeightsTerms,
     terms_sha256,

@@ -39,7 +39,14 @@ def test_a_chain_holds_in_any_order(chain: list[Decision]) -> None:
 
 def test_a_record_holds_what_an_auditor_needs(chain: list[Decision], now: datetime) -> None:
     record = json.loads(chain[0].record)
-    assert record["teacher"]["review"] == {"by": "Ada", "on": "2026-11-25", "expires_after_days": 90}
+    assert record["teacher"]["review"] == {
+        "by": "Ada",
+        "on": "2026-11-25",
+        "expires_after_days": 90,
+        "scope": ["ask", "publish", "train"],
+        "ticket": None,
+        "terms_sha256": None,
+    }
     assert record["teacher"]["weights"]["license"] == "MIT"
     assert (record["prompts_license"], record["student"]["name"], record["run_id"]) == (
         "MIT",

@@ -68,7 +68,8 @@ def test_decisions_of_many_runs_are_one_chain(data_root, own, now: datetime) -> 
 def test_terms_and_entry_are_kept_as_they_were_seen(data_root, own, now: datetime) -> None:
     entry = f"name: llama\nbase_url: http://10.0.0.5/v1\nmodel: meta-llama/Llama-3.1-8B-Instruct\n{SIGNED}"
     teacher = own(entry)["llama"]
-    student = StudentFacts(name="Llama-x", attributions=("Built with Llama",), monthly_users=0)
+    documents = ("Llama 3.1 Community License Agreement",)
+    student = StudentFacts(name="Llama-x", attributions=("Built with Llama",), documents=documents, monthly_users=0)
     admit(data_root, [teacher], "MIT", "train", student, "run-1", now)
     ((terms_id, license, trainable, conditions, by, text),) = rows(
         data_root,

@@ -39,7 +39,7 @@ def test_an_entry_of_somebody_elses_terms_says_where_they_were_read(terms: Weigh
     if name in OURS:
         return
     assert terms.evidence is not None
-    assert terms.evidence.retrieved <= date(2026, 11, 21)
+    assert terms.evidence.retrieved <= date(2026, 11, 22)
     if terms.outputs_trainable in ("no", "conditional"):
         assert terms.evidence.quote or terms.notes or terms.evidence.mark == "unverified"
     if terms.evidence.mark == "unverified":
@@ -63,7 +63,7 @@ def test_nothing_shipped_is_signed_and_only_the_simulated_teacher_passes(now: da
     [
         ("deepseek-ai/DeepSeek-R1-0528", "deepseek-r1"),
         ("deepseek-ai/DeepSeek-R1-Distill-Qwen-32B", "deepseek-r1-distill-qwen"),
-        ("deepseek-ai/DeepSeek-R1-Distill-Llama-70B", "llama-3.3"),
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-70B", "deepseek-r1-distill-llama-70b"),
         ("Qwen/Qwen3-0.6B", "qwen3"),
         ("Qwen/Qwen2.5-0.5B-Instruct", "qwen2.5"),
         ("Qwen/Qwen2.5-3B-Instruct", "qwen-research"),

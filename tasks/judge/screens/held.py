@@ -22,7 +22,7 @@ HELD = pa.schema(_COLUMNS)
 
 
 def held(screens: Screens, firings: Sequence[Firing]) -> pa.Table:
-    """From when on which teacher's answers are put aside, and why: one row a firing, or a trace that holds a phrase."""
+    """From when on which teacher's answers are put aside, and why: one row a firing, or a trace that it names."""
     first: dict[tuple[str, str], tuple[datetime, Firing]] = {}
     if screens.rows == "annotate":
         firings = ()
@@ -39,7 +39,9 @@ def held(screens: Screens, firings: Sequence[Firing]) -> pa.Table:
 
 def _traces(firing: Firing) -> Iterator[dict[str, object]]:
     for trace_id, phrase in sorted((firing.holds or {}).items()):
-        details = f'"{phrase}" is said by {firing.look.teacher} alone (look {firing.look_id})'
+        is_phrase = firing.look.screen == "trigger"
+        what = f'"{phrase}" is said by {firing.look.teacher} alone' if is_phrase else phrase
+        details = f"{what} (look {firing.look_id})"
         reason = f"screen_{firing.look.screen}"
         yield {"teacher": firing.look.teacher, "reason": reason, "details": details, "trace_id": trace_id}
 

@@ -69,7 +69,7 @@ class Firing:
     look: Look
     pauses: bool
     holds: Mapping[str, str] | None = None
-    """By id the traces that are put aside because of what stands in them, and the phrase; None: the screen looks at
+    """By id the traces that are put aside because of what they say, and what that is; None: the screen looks at
     windows."""
 
     @property

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Spending = Literal["even", "pocock", "obrien_fleming"]
-ScreenName = Literal["accuracy", "style", "family", "trigger", "watermark"]
+ScreenName = Literal["accuracy", "style", "family", "identity", "trigger", "watermark"]
 LookId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,32}$")]
 
 
@@ -62,6 +62,11 @@ class FamilyScreen(_Settings):
     """Is it the model that was asked for, and is the student of the same family? It notes, and pauses nobody."""
 
 
+class IdentityScreen(_Settings):
+    """Do responses name the model that the registry expects, the fingerprint of the first, and raw reasoning where that
+    was promised? What does not is put aside; nobody is paused."""
+
+
 class TriggerScreen(_Settings):
     """Do phrases that nobody else writes stand in many unlike rows of one teacher, as one that is to set off a backdoor
     would?"""
@@ -103,6 +108,7 @@ class Screens(_Settings):
     accuracy: AccuracyScreen | None = AccuracyScreen()
     style: StyleScreen | None = StyleScreen()
     family: FamilyScreen | None = FamilyScreen()
+    identity: IdentityScreen | None = IdentityScreen()
     trigger: TriggerScreen | None = None
     """Off by default: a teacher's own turns of phrase look the same, and a person has to read what it finds."""
     watermark: WatermarkScreen | None = None
@@ -115,9 +121,10 @@ class Screens(_Settings):
 
     rows: Literal["quarantine", "annotate"] = "quarantine"
     """What becomes of a paused teacher's answers from the window that fired on, and of those that hold a phrase that
-    `trigger` fired on: put aside for a person to look at (`screen_accuracy`, `screen_style`, `screen_trigger`), or
-    judged like all others."""
+    `trigger` fired on, or that `identity` did: put aside for a person to look at (`screen_accuracy`, `screen_style`,
+    `screen_trigger`, `screen_identity`), or judged like all others."""
 
     acknowledged: tuple[LookId, ...] = ()
     """Ids of firings that a person has looked at: they neither pause nor put aside any longer, and the window that
-    fired becomes the new baseline; the phrases of `trigger` are known from then on."""
+    fired becomes the new baseline; the phrases of `trigger` are known from then on, and what `identity` named is let
+    through."""

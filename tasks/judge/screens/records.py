@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from tasks.judge.screens.accuracy import Count, joined
+from tasks.judge.screens.identity import Arrived
 from tasks.judge.screens.look import Look
 from tasks.judge.screens.policy import ScreenName, Screens
 from warehouse.catalog import connect, transaction
@@ -69,6 +70,23 @@ _LONG_TEXTS = """
     where t.teacher = $teacher and strlen(coalesce(t.reasoning, '')) + strlen(coalesce(t.answer, '')) >= $bytes
     order by t.trace_id
 """
+_ARRIVED = """
+    select t.trace_id, t.received_at, t.served_model, t.system_fingerprint, null as reasoning
+    from (select distinct trace_id from wanted where dataset = $dataset and trace_id is not null) as w
+    join traces as t using (trace_id)
+    where t.teacher = $teacher
+    order by t.received_at, t.trace_id
+"""
+# A mark of a response's own JSON: inside a text its quotes would be escaped.
+_ARRIVED_WITH_REASONING = r"""
+    select t.trace_id, t.received_at, t.served_model, t.system_fingerprint,
+        nullif(regexp_extract(try(decode(a.body)), '"type"\s*:\s*"reasoning\.(summary|encrypted)"', 1), '') as reasoning
+    from (select distinct trace_id from wanted where dataset = $dataset and trace_id is not null) as w
+    join traces as t using (trace_id)
+    join attempts as a on a.attempt_id = t.attempt_id
+    where t.teacher = $teacher
+    order by t.received_at, t.trace_id
+"""
 _QUESTIONS = """
     select
         array_to_string(list_prepend(question, list_transform(messages, lambda one: one.content)), chr(10)) as question
@@ -114,7 +132,11 @@ def settings_id(screens: Screens, name: ScreenName) -> str:
 
 def look_id(dataset: str, settings: str, look: Look) -> str:
     """Of a window one look is kept; what was said of too few answers may be said again of more."""
-    is_of_window = look.verdict in ("fired", "passed", "baseline") and look.screen not in ("family", "watermark")
+    is_of_window = look.verdict in ("fired", "passed", "baseline") and look.screen not in (
+        "family",
+        "identity",
+        "watermark",
+    )
     again = "" if is_of_window else look.statistic
     return content_id(dataset, look.teacher, look.screen, settings, look.window, again)[:12]
 
@@ -197,6 +219,15 @@ def read_prompts(connection: Connection, ids: Sequence[str]) -> Mapping[str, dic
 def read_answered(connection: Connection, dataset: str) -> list[Answered]:
     """What there is of each teacher, by name."""
     return [Answered(*row) for row in connection.execute(_ANSWERED, {"dataset": dataset}).fetchall()]
+
+
+def read_arrived(connection: Connection, dataset: str, teacher: str, with_reasoning: bool) -> Iterator[Arrived]:
+    """What each of a teacher's answers says of its origin, in the order in which they came; `with_reasoning` reads the
+    raw responses for what they call their reasoning."""
+    sql = _ARRIVED_WITH_REASONING if with_reasoning else _ARRIVED
+    cursor = connection.execute(sql, {"dataset": dataset, "teacher": teacher})
+    while rows := cursor.fetchmany(STREAM_ROWS):
+        yield from (Arrived(*row) for row in rows)
 
 
 def read_texts(connection: Connection, dataset: str) -> Iterator[pa.RecordBatch]:

@@ -17,6 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.judge.finding import whole_text, whole_texts
 from tasks.judge.screens import watermark
 from tasks.judge.screens.families import match_served, match_student
+from tasks.judge.screens.identity import identify
 from tasks.judge.screens.look import Firing, Look
 from tasks.judge.screens.policy import Screens, WatermarkScreen
 from tasks.judge.screens.records import (
@@ -24,6 +25,7 @@ from tasks.judge.screens.records import (
     look_id,
     read_answered,
     read_answers,
+    read_arrived,
     read_earlier,
     read_long_texts,
     read_looks,
@@ -55,6 +57,8 @@ class Asked:
     model: str
     expected_models: tuple[str, ...]
     watermark: DeclaredWatermark | None = None
+    reasoning: str = "unknown"
+    """What the registry says of the reasoning that comes with its answers."""
 
 
 def standing(root: DataRoot, dataset: str, screens: Screens) -> tuple[Firing, ...]:
@@ -66,7 +70,7 @@ def standing(root: DataRoot, dataset: str, screens: Screens) -> tuple[Firing, ..
         for key, looks in sorted(known.items())
         for number, look in sorted(looks.items())
         if look.verdict == "fired" and number not in acknowledged.get(key, ()) and getattr(screens, look.screen)
-        if look.screen != "watermark"  # it is as declared
+        if look.screen not in ("watermark", "identity")  # it is as declared; and identity is looked at anew each time
     )
 
 
@@ -90,20 +94,47 @@ def screen_teachers(
     looks += watch.end()
     if screens.family is not None:
         looks += [match_student(each.name, each.model, student) for each in teachers if each.name in watch.served]
+    if screens.family is not None and screens.identity is None:  # identity says it of each model by itself
         served = ((each, watch.served.get(each.name)) for each in teachers)
         looks += [match_served(each.name, each.expected_models, counts) for each, counts in served if counts]
     if screens.watermark is not None:
         looks += [_watermark(root, dataset, screens.watermark, each) for each in teachers if each.name in watch.served]
+    identified, deviations = _identified(
+        root, dataset, screens, [each for each in teachers if each.name in watch.served]
+    )
+    looks += identified
     triggers = _triggers(root, dataset, screens)
     looks += [each.look for each in triggers]
     write_looks(root, dataset, run_id, screens, looks, now)
     for look in looks:
         logger.info("%s", look.line)
     holds = {each.look.teacher: each.holds for each in triggers}
-    return tuple(
+    fired = tuple(
         replace(firing, holds=holds.get(firing.look.teacher, {})) if firing.look.screen == "trigger" else firing
         for firing in standing(root, dataset, screens)
     )
+    return fired + deviations
+
+
+def _identified(
+    root: DataRoot, dataset: str, screens: Screens, teachers: Sequence[Asked]
+) -> tuple[list[Look], tuple[Firing, ...]]:
+    """What each teacher's answers say of their origin: the looks, and those that fired and nobody has acknowledged."""
+    if screens.identity is None:
+        return [], ()
+    looks, firings = list[Look](), list[Firing]()
+    settings = settings_id(screens, "identity")
+    for each in teachers:
+        with closing(connect(root)) as connection:
+            arrived = read_arrived(connection, dataset, each.name, each.reasoning == "raw")
+            as_expected, deviations = identify(each.name, each.expected_models, each.reasoning, arrived)
+        looks += [as_expected] if as_expected else []
+        looks += [deviation.look for deviation in deviations]
+        for deviation in deviations:
+            id, what = look_id(dataset, settings, deviation.look), deviation.look.statistic
+            if not is_acknowledged(screens, id):
+                firings.append(Firing(id, deviation.look, False, dict.fromkeys(deviation.traces, what)))
+    return looks, tuple(firings)
 
 
 def _watermark(root: DataRoot, dataset: str, settings: WatermarkScreen, teacher: Asked) -> Look:

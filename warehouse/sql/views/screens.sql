@@ -22,7 +22,7 @@ comment on view screens is 'What each look at a teacher''s answers said, and wit
 comment on column screens.look_id is 'Key; a firing is acknowledged by naming it in the recipe';
 comment on column screens.dataset is 'The dataset whose answers were looked at';
 comment on column screens.teacher is 'The registry''s name of the teacher';
-comment on column screens.screen is 'accuracy, style, family, trigger or watermark';
+comment on column screens.screen is 'accuracy, style, family, identity, trigger or watermark';
 comment on column screens.window_number is 'Which window of its answers, from 1';
 comment on column screens.verdict is 'fired, passed, too_few (for a window), unknown (nothing can be said) or baseline (nothing to compare with yet)';
 comment on column screens.statistic is 'What was compared, with its values';

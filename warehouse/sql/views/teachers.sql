@@ -10,6 +10,8 @@ select distinct on (teacher)
     base_url,
     simulated,
     seen_at,
+    coalesce(json_extract_string(entry, '$.reasoning'), 'unknown') as reasoning,
+    coalesce(json_extract_string(entry, '$.watermark.status'), 'unknown') as watermark,
     entry
 from store.teacher
 order by teacher, seen_at desc, entry::varchar;
@@ -24,4 +26,6 @@ comment on column teachers.pool is 'The rate pool of the account';
 comment on column teachers.base_url is 'The endpoint';
 comment on column teachers.simulated is 'True for the simulated teacher';
 comment on column teachers.seen_at is 'When a run last saw this entry, UTC';
+comment on column teachers.reasoning is 'What its entry says of the reasoning: raw, summary, encrypted, none or unknown';
+comment on column teachers.watermark is 'declared, where its entry states one with its key; otherwise unknown, never absent';
 comment on column teachers.entry is 'The whole entry, JSON; keys are named in it, never written';
