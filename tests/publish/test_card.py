@@ -10,7 +10,7 @@ from publish.kept_answers import NOW, judged, sums, teachers
 
 from tasks.papers.conditions import conditions_of
 from tasks.publish.card import card
-from tasks.right.terms import Attribution, FlowDown
+from tasks.right.demands import Attribution, FlowDown
 from warehouse.layout import DataRoot
 from warehouse.manifest import Manifest, load_manifest
 
