@@ -21,7 +21,7 @@ from warehouse.generation import copy_with_log, current, fold, open_current, ope
 from warehouse.generation import rewrite as write_anew
 from warehouse.layout import DataRoot
 from warehouse.locks import hold
-from warehouse.migrations import applied_migrations, check_known, shipped_migrations
+from warehouse.migrations import applied_migrations, check_known, migrate, shipped_migrations
 from warehouse.parts import make_durable, unwritable
 from warehouse.transaction import Transaction
 from warehouse.views import create_public_views, mirror_tables, point_at_files, views_digest
@@ -128,12 +128,15 @@ def snapshot(root: DataRoot, *, views: bool = True) -> duckdb.DuckDBPyConnection
         connection.execute(f"set temp_directory = {_literal(root.scratches / 'duckdb')}")
         connection.execute(f"attach {_literal(root.warehouse)} as warehouse (type duckdb, read_only)")
         connection.execute("use warehouse")
-        check_known(applied_migrations(connection), shipped_migrations(), str(root.path))
-        made = connection.execute("select root, sha256 from store.view_set").fetchall()
-        if views and made != [
-            (str(root.path.resolve()), views_digest())
-        ]:  # it has moved, or an older version published it
-            mirror_tables(connection)
+        applied, shipped = applied_migrations(connection), shipped_migrations()
+        check_known(applied, shipped, str(root.path))
+        if is_old := len(applied) < len(shipped):  # an older version published it, without what queries read now
+            published = datetime.fromtimestamp(root.warehouse.stat().st_mtime, UTC)
+            mirror_tables(connection, as_tables=True)
+            migrate(connection, shipped, str(root.path), published)
+        if views and (is_old or _has_other_views(connection, root)):
+            if not is_old:
+                mirror_tables(connection)
             point_at_files(connection, root.path.resolve())
             create_public_views(connection)
     except duckdb.Error as error:
@@ -143,6 +146,12 @@ def snapshot(root: DataRoot, *, views: bool = True) -> duckdb.DuckDBPyConnection
         connection.close()
         raise
     return connection
+
+
+def _has_other_views(connection: duckdb.DuckDBPyConnection, root: DataRoot) -> bool:
+    """The root has moved, or another version published it."""
+    made = connection.execute("select root, sha256 from store.view_set").fetchall()
+    return made != [(str(root.path.resolve()), views_digest())]
 
 
 def _make_root(root: DataRoot) -> None:

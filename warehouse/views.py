@@ -104,10 +104,11 @@ def _statements() -> Iterator[str]:
     yield from (view_sql(name) for name in PUBLIC_VIEWS)
 
 
-def mirror_tables(connection: duckdb.DuckDBPyConnection) -> None:
+def mirror_tables(connection: duckdb.DuckDBPyConnection, *, as_tables: bool = False) -> None:
     """Make `memory` current and show it the tables of the read-only `warehouse`: for a root that has moved.
 
-    The file's own views hold the old paths and cannot be replaced in it, so they are made anew in memory.
+    The file's own views hold the old paths and cannot be replaced in it, so they are made anew in memory. As tables, they
+    are copies, which can be migrated; only the catalog's own, not the rows in Parquet.
     """
     tables = connection.execute(
         "select table_name from duckdb_tables() where database_name = 'warehouse' and schema_name = 'store'"
@@ -115,7 +116,8 @@ def mirror_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("use memory")
     connection.execute("create schema store")
     for (table,) in tables:
-        connection.execute(f'create view store."{table}" as from warehouse.store."{table}"')
+        kind = "table" if as_tables else "view"
+        connection.execute(f'create {kind} store."{table}" as from warehouse.store."{table}"')
 
 
 def parquet_view(kind: str, schema: pa.Schema, paths: Mapping[int, list[str]]) -> str:

@@ -5,8 +5,10 @@ that hold four times as many rows in all, one file for each (version, teacher), 
 Then asks, each time from a new process that has yet to open the published file:
 
 - the roll-up: teacher -> versions -> students, by the view `lineage_by_teacher`;
-- the recall: the rows, tokens and shares of every version and student that hold a trace which one teacher gave in one
-  week, which no file or catalog entry tells: 2 million traces are matched with 8 million memberships.
+- the recall query: the rows, tokens and shares of every version and student that hold a trace which one teacher gave in
+  one week, which no file or catalog entry tells: 2 million traces are matched with 8 million memberships;
+- `still recall plan` of the same week and of the whole teacher, as `tasks.recall.reach` does it: besides, it looks for
+  continued and shared answers, judges' words, duplicates, and counts the rows of every file that it would touch.
 
 Prints a Markdown table of medians. The limit in the same run is what the same process takes for `select 1`.
 """
@@ -39,6 +41,16 @@ began = time.perf_counter()
 with duckdb.connect(sys.argv[1], read_only=True) as warehouse:
     rows = warehouse.execute(sys.argv[2]).fetchall()
 print(1000 * (time.perf_counter() - began), len(rows))
+"""
+PLAN = """
+import sys, time
+from pathlib import Path
+from tasks.recall.reach import reach
+from tasks.recall.selection import select
+from warehouse.layout import DataRoot
+began = time.perf_counter()
+found = reach(DataRoot(Path(sys.argv[1])), select(*sys.argv[2:3], since=sys.argv[3] or None, until=sys.argv[4] or None))
+print(1000 * (time.perf_counter() - began), found.traces)
 """
 ROLL_UP = "select teacher, terms_id, version, rows, share, student_run_id from lineage_by_teacher where teacher = '{}'"
 RECALL = """
@@ -77,18 +89,18 @@ def ids(numbers: np.ndarray) -> list[str]:
     return [f"{value:016x}{number:016x}" for value, number in zip(mixed.tolist(), numbers.tolist(), strict=True)]
 
 
-def traces_of(number: int, keys: list[str]) -> pa.Table:
-    """One a minute, back from now."""
+def answers_of(kind: str, number: int, keys: list[str]) -> pa.Table:
+    """One a minute, back from now: `traces`, or the attempts in the ledger that brought them."""
     minutes = np.arange(len(keys))
     received = np.datetime64(NOW.replace(tzinfo=None), "us") - minutes * np.timedelta64(60, "s")
     columns = {
         **teacher(number),
-        **dict.fromkeys(("trace_id", "attempt_id", "request_key", "prompt_id"), keys),
+        **dict.fromkeys(("attempt_id", "request_key", "prompt_id"), keys),
         "outcome": "ok",
         "completion_tokens": minutes % 900 + 100,
         "received_at": received,
     }
-    return table_of("traces", len(keys), columns)
+    return table_of(kind, len(keys), columns | ({"trace_id": keys} if kind == "traces" else {"state": "paid"}))
 
 
 def members(number: int, keys: list[list[str]]) -> pa.Table:
@@ -111,7 +123,8 @@ def fill(root: DataRoot, traces: int, teachers: int, versions: int) -> None:
     files: list[DataFile] = []
     for n, keys in enumerate(known):
         whose = {"teacher": f"teacher-{n}", "terms_sha256": f"terms-{n}"}
-        files.append(write_part(root, "traces", f"part-{n}", traces_of(n, keys), **whose))
+        parts = {kind: answers_of(kind, n, keys) for kind in ("ledger", "traces")}
+        files += [write_part(root, kind, f"part-{n}", rows, **whose) for kind, rows in parts.items()]
     for number in range(versions):
         start = number * (each - in_version) // max(1, versions - 1)
         rows = members(number, [keys[start : start + in_version] for keys in known])
@@ -154,18 +167,17 @@ def student(number: int, versions: int) -> dict[str, object]:
     }
 
 
-def ask(root: DataRoot, sql: str, times: int) -> tuple[float, float, int]:
-    """Medians over new processes: ms from before the file is opened, ms of the whole process; and the rows found."""
-    inside, whole, rows = [], [], "0"
+def timed(program: str, times: int, *arguments: object) -> tuple[float, float, int]:
+    """Medians over new processes: ms of what the program times, ms of the whole process; and what it counted."""
+    inside, whole, counted = [], [], "0"
     for _ in range(times):
         began = time.perf_counter()
-        said = subprocess.run(
-            [sys.executable, "-c", ASK, root.warehouse, sql], capture_output=True, text=True, check=True
-        )
+        command = [sys.executable, "-c", program, *map(str, arguments)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True)
         whole.append(1000 * (time.perf_counter() - began))
-        took, rows = said.stdout.split()
+        took, counted = said.stdout.split()
         inside.append(float(took))
-    return statistics.median(inside), statistics.median(whole), int(rows)
+    return statistics.median(inside), statistics.median(whole), int(counted)
 
 
 def main() -> None:
@@ -181,16 +193,18 @@ def main() -> None:
         size = sum(path.stat().st_size for path in root.path.rglob("*.parquet")) / 2**20
         counts = f"{options.traces:,} traces, {4 * options.traces:,} memberships"
         print(f"DuckDB {duckdb.__version__}; {counts}, {size:.0f} MiB\n")
-        print("| | open and ask, ms | whole process, ms | rows |\n|---|---:|---:|---:|")
+        print("| | open and ask, ms | whole process, ms | found |\n|---|---:|---:|---:|")
         week = (NOW - timedelta(days=14), NOW - timedelta(days=7))
-        asked = {
-            "`select 1`": "select 1",
-            "roll-up": ROLL_UP.format("teacher-7"),
-            "recall": RECALL.format("teacher-7", *week),
+        rows = {
+            "`select 1`": (ASK, root.warehouse, "select 1"),
+            "roll-up": (ASK, root.warehouse, ROLL_UP.format("teacher-7")),
+            "recall query, a week": (ASK, root.warehouse, RECALL.format("teacher-7", *week)),
+            "recall plan, a week": (PLAN, root.path, "teacher-7", *week),
+            "recall plan, a teacher": (PLAN, root.path, "teacher-7", "", ""),
         }
-        for name, sql in asked.items():
-            inside, whole, rows = ask(root, sql, options.times)
-            print(f"| {name} | {inside:.0f} | {whole:.0f} | {rows} |")
+        for name, (program, *arguments) in rows.items():
+            inside, whole, counted = timed(program, options.times, *arguments)
+            print(f"| {name} | {inside:.0f} | {whole:.0f} | {counted:,} |")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -99,21 +100,40 @@ def show(
 
 
 VERSIONS = """
-    select version, rows, train_rows, validation_rows, simulated, published_at, folder
+    select version, rows, train_rows, validation_rows, simulated, published_at, folder, revoked_by, successor
     from versions order by published_at
 """
 
 
 def versions(data: Data = None, as_json: Json = False) -> None:
-    """Every published version, and whether it is signed (by whom, `still verify --public-key` says)."""
+    """Every published version; whether a recall revoked it, and whether it is signed (`still verify` says by whom)."""
     root = choose(data, None).root
     found = run_query(root, VERSIONS).to_pylist()
     rows = [{**row, "signed": (root.path / row["folder"] / SIGNATURE).exists()} for row in found]
     if as_json:
         print(json.dumps(rows, indent=2, default=str))
         return
-    said = [{**row, "signed": "yes" if row["signed"] else "not signed"} for row in rows]
-    _print_table(list(said[0]) if said else ["version"], [list(row.values()) for row in said])
+    lines = [
+        [
+            row["version"],
+            f"{row['train_rows']:,}",
+            f"{row['validation_rows']:,}",
+            f"{row['published_at']:%Y-%m-%d %H:%M}",
+            _standing(row),
+        ]
+        for row in rows
+    ]
+    _print_table(["version", "train", "validation", "published (UTC)", ""], lines)
+
+
+def _standing(row: Mapping[str, Any]) -> str:
+    """What one must know before training on it."""
+    said = ["simulated"] if row["simulated"] else []
+    if row["revoked_by"]:
+        said.append(f"revoked by recall {row['revoked_by'][:12]}")
+    if row["successor"]:
+        said.append(f"succeeded by {row['successor']}")
+    return ", ".join([*said, "signed" if row["signed"] else "not signed"])
 
 
 def simulate(

@@ -110,7 +110,7 @@ def head(decisions: Iterable[Decision]) -> str:
 
 
 def _row_faults(row: Decision) -> list[str]:
-    if row.decision_id != _hash(row.prev_hash, row.record.encode()):
+    if not (row.prev_hash and row.record) or row.decision_id != _hash(row.prev_hash, row.record.encode()):
         return [f"decision {row.decision_id}: its record is not the one that was hashed"]
     try:
         sealed = seal(json.loads(row.record), row.prev_hash)

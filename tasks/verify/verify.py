@@ -98,8 +98,9 @@ def _revoked(connection: Connection) -> dict[str, Row]:
 def _check(root: DataRoot, version: Row, listed: Listed, broken: set[str], public_key: Path | None) -> Checked:
     folder, name = root.path / version["folder"], version["version"]
     revoked = listed.revoked.get(name)
+    since = f"{name} was revoked on {revoked['revoked_at']:%Y-%m-%d at %H:%M} UTC" if revoked else ""
     if revoked and revoked["purged"]:  # what is left of it is for `still recall verify` to say
-        return Checked(said=(f"{name} was revoked at {revoked['revoked_at']} and its files purged: not checked",))
+        return Checked(said=(f"{since} and its files purged: not checked",))
     part = _lineage_part(name)
     shards = [shard for shard in listed.shards if shard["version"] == name]
     if part not in {file["path"] for file in listed.files}:
@@ -107,7 +108,7 @@ def _check(root: DataRoot, version: Row, listed: Listed, broken: set[str], publi
     lineages = None if part in broken else read_lineage(root.path / part)
     checked = check_version(folder, version, shards, lineages, listed.chain)
     if revoked:
-        checked = replace(checked, said=(f"{name} was revoked at {revoked['revoked_at']}", *checked.said))
+        checked = replace(checked, said=(since, *checked.said))
     if public_key is not None:
         fault = signature_fault(folder, public_key)
         return replace(checked, faults=(*checked.faults, *([f"{name} {fault}"] if fault else [])))

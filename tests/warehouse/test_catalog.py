@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -19,6 +20,7 @@ from warehouse.catalog import connect, fresh_snapshot, publish, snapshot, transa
 from warehouse.errors import BadInput, Busy, RunFailed
 from warehouse.generation import current
 from warehouse.layout import DataRoot
+from warehouse.migrations import shipped_migrations
 from warehouse.transaction import Transaction
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -182,6 +184,22 @@ def test_a_root_that_an_older_version_published_has_the_views_of_this_one(data_r
     with closing(connect(data_root)) as connection:
         assert connection.execute("describe traces").fetchall() == expected
         assert connection.execute("select count(*) from traces where not resampled is true").fetchall() == [(3,)]
+
+
+def test_a_root_that_was_published_before_the_newest_tables_is_read_without_them(data_root: DataRoot) -> None:
+    small_root(data_root)
+    newest = shipped_migrations()[-1]
+    tables = re.findall(r"create table (store\.\w+)", newest.sql)
+    data_root.warehouse.chmod(0o644)
+    with closing(duckdb.connect(str(data_root.warehouse))) as published:
+        published.execute("delete from store.migration where name = ?", [newest.name])
+        for table in tables:
+            published.execute(f"drop table {table}")
+    before = data_root.warehouse.read_bytes()
+    with closing(connect(data_root)) as connection:
+        assert connection.execute("select count(*) from kept").fetchall() == [(2,)]
+        assert tables and all(connection.execute(f"from {table}").fetchall() == [] for table in tables)
+    assert data_root.warehouse.read_bytes() == before
 
 
 def test_a_root_under_a_link_is_not_taken_for_a_moved_one(data_root: DataRoot, tmp_path: Path) -> None:
