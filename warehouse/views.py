@@ -107,8 +107,8 @@ def _statements() -> Iterator[str]:
 def mirror_tables(connection: duckdb.DuckDBPyConnection, *, as_tables: bool = False) -> None:
     """Make `memory` current and show it the tables of the read-only `warehouse`: for a root that has moved.
 
-    The file's own views hold the old paths and cannot be replaced in it, so they are made anew in memory. As tables, they
-    are copies, which can be migrated; only the catalog's own, not the rows in Parquet.
+    The file's own views hold the old paths and cannot be replaced in it, so they are made anew in memory. As tables,
+    they are copies, which can be migrated; only the catalog's own, not the rows in Parquet.
     """
     tables = connection.execute(
         "select table_name from duckdb_tables() where database_name = 'warehouse' and schema_name = 'store'"
