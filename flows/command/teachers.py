@@ -15,6 +15,7 @@ from rich.text import Text
 from flows.command import shown
 from flows.command.options import Data, Json, Teachers
 from flows.settings import Settings, choose
+from tasks.right.denials import denials
 from tasks.right.describe import TeacherLine, describe_datasets, describe_teachers
 from tasks.right.fields import Purpose
 from tasks.right.registry import SIMULATED, find_teacher, load_datasets, load_teachers, read_registry
@@ -34,7 +35,7 @@ def teachers(context: typer.Context, data: Data = None, own: Teachers = None, as
         return
     here, now = choose(data, own), datetime.now(UTC)
     known = load_teachers(here.teacher_folders)
-    lines = describe_teachers(tuple(known.values()), now)
+    lines = describe_teachers(tuple(known.values()), now, denials(here.root))
     lines += describe_datasets(load_datasets(here.teacher_folders), known[SIMULATED], now)
     if as_json:
         print(json.dumps([asdict(line) for line in lines], indent=2, default=str))

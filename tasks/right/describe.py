@@ -1,6 +1,6 @@
 """What `still teachers` shows: each teacher, its terms, and what the gate would say today (pure)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -8,6 +8,7 @@ from typing import Literal
 from tasks.right.decide import Reason, Ruling, decide
 from tasks.right.entries import DataFile
 from tasks.right.licenses import OWN_PROMPTS
+from tasks.right.recalled import Denial
 from tasks.right.terms import Review, Teacher
 
 Kind = Literal["entry", "shipped", "dataset"]
@@ -42,10 +43,10 @@ class TeacherLine:
     """declared, where an entry states one with its key; otherwise unknown, never absent."""
 
 
-def describe_teachers(teachers: Iterable[Teacher], now: datetime) -> list[TeacherLine]:
+def describe_teachers(teachers: Iterable[Teacher], now: datetime, recalls: Sequence[Denial] = ()) -> list[TeacherLine]:
     """One line a teacher: the user's own and the simulated one first, then the shipped pairs."""
     ordered = sorted(teachers, key=lambda teacher: ("@" in teacher.name, teacher.name))
-    return [_line(teacher, now) for teacher in ordered]
+    return [_line(teacher, now, recalls) for teacher in ordered]
 
 
 def describe_datasets(files: Iterable[DataFile], simulated: Teacher, now: datetime) -> list[TeacherLine]:
@@ -53,8 +54,8 @@ def describe_datasets(files: Iterable[DataFile], simulated: Teacher, now: dateti
     return [_dataset(file, decide(simulated, file.license, "publish", None, (), now)) for file in files]
 
 
-def _line(teacher: Teacher, now: datetime) -> TeacherLine:
-    ruling = decide(teacher, OWN_PROMPTS, "ask", None, teacher.attestations, now)
+def _line(teacher: Teacher, now: datetime, recalls: Sequence[Denial]) -> TeacherLine:
+    ruling = decide(teacher, OWN_PROMPTS, "ask", None, teacher.attestations, now, recalls)
     licenses = dict.fromkeys((teacher.weights.license, teacher.route_terms.license))
     return TeacherLine(
         kind="shipped" if "@" in teacher.name else "entry",
@@ -64,7 +65,7 @@ def _line(teacher: Teacher, now: datetime) -> TeacherLine:
         license=" + ".join(license for license in licenses if license),
         outputs_trainable=teacher.outputs_trainable,
         verdict="allow" if ruling.allow else "deny",
-        once_signed=once_signed(teacher, now),
+        once_signed=once_signed(teacher, now, recalls),
         reason="" if ruling.allow else ruling.reasons[0].term,
         reasons=ruling.reasons,
         review_expires=teacher.review.expires_on if teacher.review else None,
@@ -73,10 +74,10 @@ def _line(teacher: Teacher, now: datetime) -> TeacherLine:
     )
 
 
-def once_signed(teacher: Teacher, now: datetime) -> Signed:
+def once_signed(teacher: Teacher, now: datetime, recalls: Sequence[Denial] = ()) -> Signed:
     """What the gate would say if somebody had signed for these terms just now."""
     supposed = teacher.model_copy(update={"review": Review(by="somebody", on=now.date())})
-    ruling = decide(supposed, OWN_PROMPTS, "ask", None, teacher.attestations, now)
+    ruling = decide(supposed, OWN_PROMPTS, "ask", None, teacher.attestations, now, recalls)
     if ruling.allow:
         return "allow"
     only_conditions = all(reason.code.startswith("condition_unmet:") for reason in ruling.reasons)

@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.right.chain import ENDS
 from tasks.right.decide import Ruling, decide
 from tasks.right.decisions import GENESIS, Decision, record_of, seal
+from tasks.right.denials import DENYING
 from tasks.right.recalled import Denial
 from tasks.right.terms import Purpose, StudentFacts, Teacher
 from warehouse.catalog import transaction
@@ -23,9 +24,6 @@ _REFUSED = {
     "publish": "has rows that are not published",
     "train": "has rows that are not trained on",
 }
-_RECALLED = """
-    select recall_id, why, begun_at, teacher, route, terms from store.recall where denies order by begun_at, recall_id
-"""
 _SIGNED = """
     update store.terms set reviewed_by = ?, reviewed_on = ?, expires_on = ?
     where terms_sha256 = ? and teacher = ?
@@ -88,7 +86,7 @@ def admit(
 
 def _denials(store: Transaction) -> tuple[Denial, ...]:
     """Whom recalls deny, as committed: a recall holds from its first moment."""
-    return tuple(Denial(**row) for row in store.rows(_RECALLED))  # type: ignore[arg-type]
+    return tuple(Denial(**row) for row in store.rows(DENYING))  # type: ignore[arg-type]
 
 
 def _append(store: Transaction, record: dict[str, object]) -> Decision:

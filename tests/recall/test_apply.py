@@ -11,6 +11,8 @@ from recall.drilled import LATE, SAME, SHARED, Drill, copy
 from flows.recall import apply
 from tasks.recall.reach import reach
 from tasks.recall.selection import select
+from tasks.right.denials import denials
+from tasks.right.describe import describe_teachers
 from tasks.right.gate import admit
 from tasks.right.registry import load_teachers
 from tasks.train.student import Student
@@ -59,6 +61,14 @@ def test_a_plan_shows_all_that_is_reached_and_changes_nothing(drilled: Drill) ->
     }
     assert 0 < found.losers < 20
     assert state(drilled) == before
+
+
+def test_the_list_of_teachers_says_who_was_recalled(made: Drill, recalled: Drill) -> None:
+    teachers = load_teachers(recalled.here.teacher_folders).values()
+    for drill, reason in ((made, None), (recalled, "recalled")):
+        (line,) = [line for line in describe_teachers(teachers, NOW, denials(drill.root)) if line.name == "theirs"]
+        assert (reason in {reason.code for reason in line.reasons}) == (reason is not None)
+        assert (line.once_signed == "deny") == (reason is not None)
 
 
 def test_what_is_recalled_is_nowhere_kept_wanted_or_published_and_who_lost_to_it_comes_back(

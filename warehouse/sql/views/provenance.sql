@@ -38,7 +38,8 @@ select
     sha256(a.body) as response_sha256,
     t.parser,
     t.reading,
-    coalesce(l.losers, []) as stands_for
+    coalesce(l.losers, []) as stands_for,
+    t.recalled_by
 from traces as t
 left join prompts as p on p.prompt_id = t.prompt_id
 left join store.ledger_parquet as a on a.attempt_id = t.attempt_id
@@ -86,3 +87,4 @@ comment on column provenance.response_sha256 is 'SHA-256 of the response''s raw 
 comment on column provenance.parser is 'Version of the parser that read it';
 comment on column provenance.reading is '0, or which later reading of the stored response this is';
 comment on column provenance.stands_for is 'Traces that lost to it as duplicates, whoever taught them';
+comment on column provenance.recalled_by is 'The recall that withdrew it: recalls.recall_id; null for most';
