@@ -10,7 +10,7 @@ import pytest
 from simulated import SimulatedTeacher
 from still import Place, sums, wait_until
 
-pytestmark = [pytest.mark.line, pytest.mark.slow]
+pytestmark = [pytest.mark.line, pytest.mark.long]
 
 ROWS = 400
 CONCURRENCY = 16

@@ -84,7 +84,7 @@ def test_a_node_that_does_not_see_the_data_root_has_its_journal_kept_where_it_is
     assert (report["requests"], report["max_in_flight"] <= CONCURRENCY) == (ROWS, True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_node_that_is_killed_with_its_disk_costs_what_it_had_in_flight(
     data_root: DataRoot, prefect_url: str, tmp_path: Path
 ) -> None:
