@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from simulated import SimulatedTeacher
-from still import Place, prefect_server, running_ray
+from still import Place, prefect_server, running_ray, wait_until
 
 import flows  # noqa: F401  (sets the switches that Ray and Prefect read when they are imported)
 from tasks.gym import stand_in_for_solver
@@ -31,8 +31,10 @@ def shared_teacher() -> Iterator[SimulatedTeacher]:
 
 @pytest.fixture
 def teacher(shared_teacher: SimulatedTeacher) -> Iterator[SimulatedTeacher]:
-    """One process for all tests; each finds its switches and counts as they were at the start."""
+    """One process for all tests; each finds its switches and counts as they were at the start, and nobody else's request
+    in a slot: a server goes on with what a client has given up."""
     before = shared_teacher.call("GET", "/referee/switches")[1]
+    wait_until(lambda: shared_teacher.referee()["in_flight"] == 0, 40, "the teacher still has requests in flight")
     shared_teacher.reset()
     yield shared_teacher
     shared_teacher.switch(**before)

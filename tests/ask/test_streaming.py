@@ -89,7 +89,7 @@ def test_a_stream_outlives_every_timeout_as_long_as_it_says_something(
 def test_a_stream_that_falls_silent_is_given_up_and_its_beginning_kept(
     data_root: DataRoot, teacher: SimulatedTeacher
 ) -> None:
-    teacher.switch(stream_stalls=1.0, latency=0.3, stall_seconds=30.0)
+    teacher.switch(stream_stalls=1.0, latency=0.3, stall_seconds=5.0)
     done, segment, authorities = ask(data_root, teacher, streamed_rows(4), idle_timeout_s=0.4)
     assert set(done.states.values()) == {"maybe_paid"} and done.settled == set(done.states)
     assert {row["outcome"] for row in segment.attempts} == {"timeout"}
