@@ -31,8 +31,8 @@ def shared_teacher() -> Iterator[SimulatedTeacher]:
 
 @pytest.fixture
 def teacher(shared_teacher: SimulatedTeacher) -> Iterator[SimulatedTeacher]:
-    """One process for all tests; each finds its switches and counts as they were at the start, and nobody else's request
-    in a slot: a server goes on with what a client has given up."""
+    """One process for all tests; each finds its switches and counts as they were at the start, and nobody else's
+    request in a slot: a server goes on with what a client has given up."""
     before = shared_teacher.call("GET", "/referee/switches")[1]
     wait_until(lambda: shared_teacher.referee()["in_flight"] == 0, 40, "the teacher still has requests in flight")
     shared_teacher.reset()

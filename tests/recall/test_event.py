@@ -30,5 +30,6 @@ def test_a_recall_that_is_through_is_an_event_in_prefect(made: Drill, tmp_path: 
 
 def events(prefect_url: str) -> list[dict[str, Any]]:
     asked = {"filter": {"event": {"name": [APPLIED]}}}
-    found: list[dict[str, Any]] = httpx.post(f"{prefect_url}/events/filter", json=asked).raise_for_status().json()["events"]
+    answer = httpx.post(f"{prefect_url}/events/filter", json=asked).raise_for_status()
+    found: list[dict[str, Any]] = answer.json()["events"]
     return found
