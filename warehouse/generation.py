@@ -125,6 +125,7 @@ def remove(path: Path) -> None:
 def open_file(database: str) -> duckdb.DuckDBPyConnection:
     """Open one DuckDB file, or `:memory:`, with our settings."""
     connection = duckdb.connect(database, config=CONFIG)
+    connection.execute("set enable_progress_bar = false")  # it would be drawn into what `--json` prints
     connection.execute("set TimeZone = 'UTC'")  # whatever the machine's, so that every day is a UTC day
     return connection
 
