@@ -5,6 +5,7 @@ from datetime import datetime
 from flows.recipe import Recipe
 from flows.settings import Settings
 from tasks.right.decide import decide
+from tasks.right.denials import denials
 from tasks.right.registry import find_teacher, load_teachers
 from tasks.train.student import student_facts
 from warehouse.catalog import publish
@@ -19,9 +20,10 @@ def refuse_early(here: Settings, recipe: Recipe, run_id: str, now: datetime) -> 
     known = load_teachers(here.teacher_folders)
     names = (*recipe.shares, *([recipe.judge.llm.teacher] if recipe.judge.llm else []))
     teachers = [find_teacher(known, name) for name in dict.fromkeys(names)]
-    facts = student_facts(recipe.student) if recipe.student else None
+    facts, recalls = student_facts(recipe.student) if recipe.student else None, denials(here.root)
     if all(
-        decide(teacher, recipe.prompts.license, "ask", facts, teacher.attestations, now).allow for teacher in teachers
+        decide(teacher, recipe.prompts.license, "ask", facts, teacher.attestations, now, recalls).allow
+        for teacher in teachers
     ):
         return
     from tasks.right.gate import admit  # imports Prefect's decorators, which take a second

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from publish.kept_answers import NOW
-from recall.drilled import LATE, SAME, SHARED, Drill, copy
+from recall.drilled import LATE, SAME, SHARED, Drill, copy, recipe
 
+from flows.early import refuse_early
 from flows.recall import apply
+from flows.recipe import parse_recipe
 from tasks.recall.reach import reach
 from tasks.recall.selection import select
 from tasks.right.denials import denials
@@ -69,6 +71,12 @@ def test_the_list_of_teachers_says_who_was_recalled(made: Drill, recalled: Drill
         (line,) = [line for line in describe_teachers(teachers, NOW, denials(drill.root)) if line.name == "theirs"]
         assert (reason in {reason.code for reason in line.reasons}) == (reason is not None)
         assert (line.once_signed == "deny") == (reason is not None)
+
+
+def test_a_run_that_wants_who_was_recalled_is_refused_before_anything_starts(recalled: Drill, tmp_path: Path) -> None:
+    after = copy(recalled, tmp_path / "data")
+    with pytest.raises(Denied, match="it was recalled on"):
+        refuse_early(after.here, parse_recipe(recipe(), "here"), "refused-1", NOW)
 
 
 def test_what_is_recalled_is_nowhere_kept_wanted_or_published_and_who_lost_to_it_comes_back(
