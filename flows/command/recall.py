@@ -228,7 +228,8 @@ def _student_line(row: Mapping[str, Any], versions: Sequence[str]) -> str:
         f"{share:.1%}" if share is not None else "an unknown share" for share in (row["row_share"], row["token_share"])
     )
     made = f"student   {row['student']} ({row['kind']})"
-    return f"{made}: {rows} of the rows, {tokens} of the tokens of {', '.join(versions)}"
+    judged = f"; {row['judged_rows']:,} more rows were kept on its word" if row["judged_rows"] else ""
+    return f"{made}: {rows} of the rows, {tokens} of the tokens of {', '.join(versions)}{judged}"
 
 
 def _share(part: int, whole: int) -> str:

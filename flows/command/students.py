@@ -53,4 +53,6 @@ def _line(row: dict[str, Any]) -> str:
     shares = ", ".join(
         f"{share:.1%} of the {what}s" for what in ("row", "token") if (share := row[f"{what}_share"]) is not None
     )
+    if row["judged_rows"]:
+        shares += f", {row['judged_rows']:,} rows of others kept on a recalled judge's word"
     return f"tainted  {made}: {shares or 'no train row'}; recall {', '.join(one[:12] for one in row['recalls'])}"

@@ -39,6 +39,10 @@ class Answer:
     family: str | None = None
     tokens: int = 10
     messages: tuple[dict[str, str], ...] | None = None
+    reference: str | None = None
+    """What the prompt calls right; None: the answer itself."""
+    verifier: str = "exact"
+    metadata: str | None = None
 
     @property
     def own_messages(self) -> list[dict[str, str]]:
@@ -46,7 +50,7 @@ class Answer:
 
     @property
     def prompt_id(self) -> str:
-        return content_id("prompt", json.dumps(self.own_messages), self.answer, "exact")
+        return content_id("prompt", json.dumps(self.own_messages), self.reference or self.answer, self.verifier)
 
     @property
     def request_key(self) -> str:
@@ -120,11 +124,33 @@ def judged(
     root: DataRoot, answers: Sequence[Answer], *, dataset: str = "sums", parts: int = 1, turn: str = "1"
 ) -> Judged:
     """Write answers as `parts` parts of each kind and list them; `turn` names plan and judging."""
+    judging = f"judging-{turn}"
+    used, admitted = answered(root, answers, dataset=dataset, parts=parts, turn=turn)
+    files = []
+    for index in range(parts):
+        verdicts = [_verdict(a, dataset, judging, admitted[a.teacher]) for a in answers[index::parts]]
+        files.append(_part(root, "verdicts", f"{dataset}-{turn}-{index}", verdicts))
+    counts = {outcome: sum(a.outcome == outcome for a in answers) for outcome in OUTCOMES}
+    with transaction(root, NOW, publish="now") as store:
+        store.add_files(files)
+        store.execute("update store.judge_run set is_current = false where dataset = ?", [dataset])
+        store.insert("judge_run", [{
+            "judge_run": judging, "dataset": dataset, "plan_id": f"plan-{turn}", "rule_set": "rules", "judged_at": NOW,
+            "traces": len(answers), "is_current": True, **counts,
+        }])  # fmt: skip
+    return Judged(root, dataset, f"plan-{turn}", judging, used)
+
+
+def answered(
+    root: DataRoot, answers: Sequence[Answer], *, dataset: str = "sums", parts: int = 1, turn: str = "1"
+) -> tuple[list[Teacher], dict[str, Admission]]:
+    """Write prompts, a plan, and what was answered, in `parts` parts of each kind, and list them unjudged; the teachers
+    and what the gate said of each."""
     root.create()
     known = teachers(root.path / "teachers", *{a.teacher for a in answers} - {"simulated"})
     used = [known[name] for name in sorted({a.teacher for a in answers})]
     admitted = {a.teacher.name: a for a in admit(root, used, "MIT", "ask", None, f"ask-{turn}", NOW)}
-    plan, judging = f"plan-{turn}", f"judging-{turn}"
+    plan = f"plan-{turn}"
     with closing(connect(root)) as connection:
         bought = {trace_id for (trace_id,) in connection.execute("select trace_id from traces").fetchall()}
     files = []
@@ -133,27 +159,19 @@ def judged(
         name = f"{dataset}-{turn}-{index}"
         files.append(_part(root, "prompts", name, list({a.prompt_id: _prompt(a) for a in share}.values())))
         files.append(_part(root, "plans", name, [_planned(a, dataset, plan) for a in share]))
-        verdicts = [_verdict(a, dataset, judging, admitted[a.teacher]) for a in share]
-        files.append(_part(root, "verdicts", name, verdicts))
         for teacher in sorted({a.teacher for a in share}):
             own = [a for a in share if a.teacher == teacher and a.trace_id not in bought]
             terms = {"teacher": teacher, "terms_sha256": admitted[teacher].teacher.terms_sha256}
             rows = [_trace(a, dataset, admitted[teacher]) for a in own]
             for kind in ("ledger", "traces") if rows else ():
                 files.append(_part(root, kind, f"{name}-{teacher}", rows, **terms))
-    counts = {outcome: sum(a.outcome == outcome for a in answers) for outcome in OUTCOMES}
-    with transaction(root, NOW, publish="now") as store:
+    with transaction(root, NOW, publish="soon") as store:
         store.add_files(files)
         store.execute("update store.plan set is_current = false where dataset = ?", [dataset])
-        store.execute("update store.judge_run set is_current = false where dataset = ?", [dataset])
         store.insert("plan", [{
             "plan_id": plan, "dataset": dataset, "wanted": len(answers), "planned_at": NOW, "is_current": True,
         }])  # fmt: skip
-        store.insert("judge_run", [{
-            "judge_run": judging, "dataset": dataset, "plan_id": plan, "rule_set": "rules", "judged_at": NOW,
-            "traces": len(answers), "is_current": True, **counts,
-        }])  # fmt: skip
-    return Judged(root, dataset, plan, judging, used)
+    return used, admitted
 
 
 def _part(root: DataRoot, kind: str, name: str, rows: list[dict[str, object]], **terms: str):
@@ -165,8 +183,9 @@ def _part(root: DataRoot, kind: str, name: str, rows: list[dict[str, object]], *
 
 def _prompt(a: Answer) -> dict[str, object]:
     return {
-        "prompt_id": a.prompt_id, "question": a.question, "messages": a.own_messages, "reference": a.answer,
-        "verifier": "exact", "family": a.family, "source": "made.jsonl", "source_row": 1, "license": "MIT",
+        "prompt_id": a.prompt_id, "question": a.question, "messages": a.own_messages, "metadata": a.metadata,
+        "reference": (a.reference or a.answer) if a.verifier != "none" else None, "verifier": a.verifier,
+        "family": a.family, "source": "made.jsonl", "source_row": 1, "license": "MIT",
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import json
 import shutil
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from typing import Any
 import pyarrow as pa
 from publish.kept_answers import NOW, SHIPPED, Answer, Judged, judged, sums
 
-from flows.recipe import parse_recipe
+from flows.recipe import Recipe, parse_recipe
 from flows.settings import Settings
 from tasks.judge.judge import judge_answers
+from tasks.judge.opinion import dataset_of
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rows import INPUTS, judge_rows
 from tasks.judge.rules import row_rule_set
@@ -38,10 +40,10 @@ STUDENTS = ("student-of-one", "student-of-two")
 
 @dataclass(frozen=True)
 class Drill:
-    """The data root, its three versions in order, and the environment that flows read."""
+    """The data root, its versions in order, and the environment that flows read."""
 
     here: Settings
-    versions: tuple[str, str, str]
+    versions: tuple[str, ...]
 
     @property
     def root(self) -> DataRoot:
@@ -57,15 +59,20 @@ def drill(path: Path) -> Drill:
     root = DataRoot(path / "data")
     rounds = (EARLY, [*EARLY, *SHARED, *SAME], [*EARLY, *SHARED, *SAME, *LATE])
     versions = tuple(_version(root, answers, number) for number, answers in enumerate(rounds, 1))
-    _train(root, dict(zip(STUDENTS, versions[:2], strict=False)))
+    train(root, dict(zip(STUDENTS, versions[:2], strict=False)))
     add_student(root, "small-copy", ("student-of-two",), "quantise", "4 bit", NOW)
-    return Drill(Settings(root, (SHIPPED, root.path / "teachers"), None, 1), versions)
+    return Drill(settings(root), versions)
+
+
+def settings(root: DataRoot) -> Settings:
+    """What flows read: this data root, and its own teachers beside the shipped ones."""
+    return Settings(root, (SHIPPED, root.path / "teachers"), None, 1)
 
 
 def copy(made: Drill, path: Path) -> Drill:
     """The same in another folder."""
     shutil.copytree(made.root.path, path)
-    return replace(made, here=Settings(DataRoot(path), (SHIPPED, path / "teachers"), None, 1))
+    return replace(made, here=settings(DataRoot(path)))
 
 
 def recipe() -> dict[str, object]:
@@ -81,26 +88,37 @@ def recipe() -> dict[str, object]:
 def _version(root: DataRoot, answers: list[Answer], number: int) -> str:
     line = judged(root, answers, turn=str(number))
     known = parse_recipe(recipe(), "here")
-    at = NOW.replace(hour=12 + number)
+    list_run(root, known, number)
+    find(root, known.judge)
+    found = judge_answers(root, f"run-{number}", "sums", line.plan_id, known.judge, _at(number))
+    assert found.kept >= 20, found
+    return published(line, found.judge_run, number)
+
+
+def _at(number: int) -> datetime:
+    return NOW.replace(hour=12 + number)
+
+
+def list_run(root: DataRoot, known: Recipe, number: int) -> None:
+    """List a run by a recipe, which a recall judges and publishes again by."""
     row = {
         "run_id": f"run-{number}", "dataset": "sums", "flow": "distill", "recipe": known.model_dump_json(),
-        "recipe_sha256": known.sha256, "started_at": at, "ended_at": at, "state": "completed", "simulated": False,
+        "recipe_sha256": known.sha256, "started_at": _at(number), "ended_at": _at(number), "state": "completed",
+        "simulated": False,
     }  # fmt: skip
-    with transaction(root, at, publish="now") as store:
+    with transaction(root, _at(number), publish="now") as store:
         store.insert("run", [row])
-    _find(root, known.judge)
-    found = judge_answers(root, f"run-{number}", "sums", line.plan_id, known.judge, at)
-    assert found.kept >= 20, found
-    return _published(line, found.judge_run, number)
 
 
-def _published(line: Judged, judge_run: str, number: int) -> str:
-    at = NOW.replace(hour=12 + number)
+def published(line: Judged, judge_run: str, number: int) -> str:
+    """Publish what a judging kept; the version."""
+    at = _at(number)
     ready = line.with_(judge_run=judge_run, now=at, run_id=f"run-{number}", publish=Publish(validation_fraction=0.2))
     return ready.published().version
 
 
-def _train(root: DataRoot, students: dict[str, str]) -> None:
+def train(root: DataRoot, students: dict[str, str]) -> None:
+    """List students as trained, each on a version."""
     rows = [
         {"student_run_id": name, "version": version, "model": "tiny", "state": "completed", "started_at": NOW,
          "simulated": False, "student": json.dumps({"model": "tiny"})}
@@ -110,13 +128,14 @@ def _train(root: DataRoot, students: dict[str, str]) -> None:
         store.insert("student_run", rows)
 
 
-def _find(root: DataRoot, policy: JudgePolicy) -> None:
+def find(root: DataRoot, policy: JudgePolicy) -> None:
     """Judge row by row what is not judged yet, as Ray's workers do, in this process: a Ray takes longer to start."""
     row_rules = row_rule_set(policy, ())
     with closing(connect(root)) as connection:
-        connection.execute(statement("asked"), {"dataset": "sums", "opinions": ""})
-        known = "select * from store.findings_parquet"
-        inputs = statement("inputs").replace("read_parquet($known)", f"({known})")
+        opinions = dataset_of("sums") if policy.llm else ""
+        connection.execute(statement("asked"), {"dataset": "sums", "opinions": opinions})
+        connection.execute(f"create temp table known as {statement('known')}", {"row_rules": row_rules})
+        inputs = statement("inputs").replace("read_parquet($known)", "known")
         found = judge_rows(connection.sql(inputs).to_arrow_table().cast(INPUTS), policy).to_pylist()
     files = []
     for teacher, group in groupby(sorted(found, key=lambda row: row["teacher"]), key=lambda row: row["teacher"]):

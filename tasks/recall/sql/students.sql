@@ -14,7 +14,8 @@ select
     min(t.kind) as kind,
     list(distinct t.version order by t.version) as versions,
     max(v.recalled_train_rows / nullif(v.train_rows, 0)) as row_share,
-    max(v.recalled_train_tokens / nullif(v.train_tokens, 0)) as token_share
+    max(v.recalled_train_tokens / nullif(v.train_tokens, 0)) as token_share,
+    max(v.judged_rows)::bigint as judged_rows
 from taint as t
 join reached_version as v using (version)
 group by t.student

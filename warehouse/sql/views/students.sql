@@ -24,7 +24,8 @@ marked as (
         list(distinct t.recall_id order by t.recall_id) as recalls,
         list(distinct t.version order by t.version) as versions,
         max(r.recalled_train_rows / nullif(r.train_rows, 0)) as row_share,
-        max(r.recalled_train_tokens / nullif(r.train_tokens, 0)) as token_share
+        max(r.recalled_train_tokens / nullif(r.train_tokens, 0)) as token_share,
+        max(r.judged_rows) as judged_rows
     from taint as t
     join store.revocation as r using (recall_id, version)
     group by t.student
@@ -40,6 +41,7 @@ select
     coalesce(any_value(k.versions), []) as tainted_versions,
     any_value(k.row_share) as row_share,
     any_value(k.token_share) as token_share,
+    coalesce(any_value(k.judged_rows), 0)::bigint as judged_rows,
     any_value(m.added_at) as added_at,
     any_value(m.note) as note
 from model as m
@@ -58,5 +60,6 @@ comment on column students.recalls is 'The recalls that taint it: recalls.recall
 comment on column students.tainted_versions is 'The revoked versions that it, or a model it was made from, learned from';
 comment on column students.row_share is 'Recalled train rows of all in such a version, 0 to 1; of several versions and recalls the largest';
 comment on column students.token_share is 'Recalled completion tokens of the train rows in such a version, 0 to 1; the largest';
+comment on column students.judged_rows is 'Rows in such a version that others gave and a recalled teacher kept as the LLM judge; the largest';
 comment on column students.added_at is 'When its training began, or it was registered, UTC';
 comment on column students.note is 'What was noted when it was registered';

@@ -43,4 +43,4 @@ comment on column versions.run_id is 'The run that published it: runs.run_id';
 comment on column versions.revoked_by is 'The recall that revoked it: recalls.recall_id; nothing trains on it. Null for most';
 comment on column versions.revoked_at is 'When that was, UTC';
 comment on column versions.successor is 'The version that recall published in its place, without the rows';
-comment on column versions.is_successor is 'True where a recall published it: no training starts by itself';
+comment on column versions.is_successor is 'True where it took the place of versions that a recall revoked: no training starts by itself';
