@@ -73,11 +73,7 @@ def apply(
     after("denied")
     with _alone(here, recall_id, _so_far(selection)):
         adopt_journals.fn(here.root, _now())
-        record.tombstone(here.root, selection, _now())
-        after("tombstoned")
-        revoked = record.revoke(here.root, selection, _now())
-        after("revoked")
-        datasets = record.affected(here.root, selection)
+        revoked, datasets = record.withdraw(here.root, selection, _now(), after)
         with_versions = {version.rpartition("@")[0] for version in revoked}
         for dataset in sorted({*datasets, *with_versions}):
             _again(here, recall_id, dataset, dataset in with_versions, after)

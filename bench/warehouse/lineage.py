@@ -97,10 +97,15 @@ def answers_of(kind: str, number: int, keys: list[str]) -> pa.Table:
         **teacher(number),
         **dict.fromkeys(("attempt_id", "request_key", "prompt_id"), keys),
         "outcome": "ok",
-        "completion_tokens": minutes % 900 + 100,
+        "completion_tokens": tokens_of(minutes),
         "received_at": received,
     }
     return table_of(kind, len(keys), columns | ({"trace_id": keys} if kind == "traces" else {"state": "paid"}))
+
+
+def tokens_of(minutes: np.ndarray) -> np.ndarray:
+    """Completion tokens of the answers that came so many minutes ago."""
+    return minutes % 900 + 100
 
 
 def members(number: int, keys: list[list[str]]) -> pa.Table:
@@ -125,18 +130,21 @@ def fill(root: DataRoot, traces: int, teachers: int, versions: int) -> None:
         whose = {"teacher": f"teacher-{n}", "terms_sha256": f"terms-{n}"}
         parts = {kind: answers_of(kind, n, keys) for kind in ("ledger", "traces")}
         files += [write_part(root, kind, f"part-{n}", rows, **whose) for kind, rows in parts.items()]
+    listed = []
     for number in range(versions):
         start = number * (each - in_version) // max(1, versions - 1)
+        tokens = teachers * int(tokens_of(np.arange(start, start + in_version)).sum())
+        listed.append(version(number, in_version * teachers, tokens))
         rows = members(number, [keys[start : start + in_version] for keys in known])
         files.append(write_part(root, "version_rows", f"version-{number}", rows, dataset="sums"))
     with transaction(root, NOW, publish="now") as catalog:
         catalog.add_files(files)
-        catalog.insert("version", [version(number, in_version * teachers) for number in range(versions)])
+        catalog.insert("version", listed)
         catalog.insert("shard", [shard(v, n, in_version) for v in range(versions) for n in range(teachers)])
         catalog.insert("student_run", [student(number, versions) for number in range(2 * versions)])
 
 
-def version(number: int, rows: int) -> dict[str, object]:
+def version(number: int, rows: int, tokens: int) -> dict[str, object]:
     return {
         "version": f"sums@{number}",
         "dataset": "sums",
@@ -145,7 +153,7 @@ def version(number: int, rows: int) -> dict[str, object]:
         "rows": rows,
         "train_rows": rows,
         "validation_rows": 0,
-        "tokens": 550 * rows,
+        "tokens": tokens,
         "simulated": False,
         "published_at": NOW + timedelta(hours=number),
     }

@@ -40,15 +40,16 @@ Maybe = Annotated[str | None, typer.Argument(metavar="[RECALL]", help="The id th
 def plan(
     teacher: Teacher = None, route: Route = None, terms: Terms = None, since: Since = None, until: Until = None,
     decision: Decision = None, prompt_source: Source = None, traces: Traces = None, why: Why = None,
-    data: Data = None, as_json: Json = False,
+    data: Data = None, own: Teachers = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Show all that would be withdrawn: rows, files, versions, students, their descendants. Changes nothing."""
-    here = choose(data, None)
-    from tasks.recall.reach import check_reaches, reach
+    here = choose(data, own)
+    from tasks.recall.reach import reach
 
     named = select(teacher, route, terms, since, until, decision, prompt_source, _lines(traces))
     found = reach(here.root, named)
-    check_reaches(found)
+    if found.is_empty:
+        _check_named(here, named)
     _plan_file(here, named.recall_id).parent.mkdir(exist_ok=True)
     _plan_file(here, named.recall_id).write_text(json.dumps({"selection": named.as_dict(), "why": why}))
     if as_json:
@@ -74,9 +75,7 @@ def apply(
     reason = why or reason or _begun(here, named.recall_id)
     if not reason:
         raise BadInput('--why is missing: say why it is recalled, e.g. --why "their terms forbid it since 2026-11-01"')
-    from tasks.recall.reach import check_reaches, reach
-
-    check_reaches(reach(here.root, named))
+    _check_named(here, named)
     shown.redirect_to(here.root.logs / "still.log")
     from flows.recall import apply as carry_out
 
@@ -135,6 +134,13 @@ def verify(recall: Known, data: Data = None, as_json: Json = False) -> None:
 
 def _print(line: str) -> None:
     shown.out().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _check_named(here: Settings, named: Selection) -> None:
+    from tasks.recall.named import check_named
+    from tasks.right.registry import load_teachers
+
+    check_named(here.root, named, load_teachers(here.teacher_folders).values())
 
 
 def _lines(path: Path | None) -> Sequence[str] | None:
@@ -196,6 +202,11 @@ def _plan_lines(found: "Reach") -> list[str]:
     lines += [_version_line(version) for version in found.versions]
     lines += [_student_line(student, student["versions"]) for student in found.students]
     lines += [f"dataset   {dataset}: judged again" for dataset in found.datasets]
+    if found.unknown:
+        more = ", ..." if len(found.unknown) > 1 else ""
+        lines.append(
+            f"unknown   {len(found.unknown):,} of the trace ids are not in the data root: {found.unknown[0]}{more}"
+        )
     lines.append(f"nothing was changed; `still recall apply {named.recall_id[:12]} --why ...` withdraws all this")
     return lines
 

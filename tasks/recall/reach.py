@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 from tasks.recall.selection import Selection
 from tasks.recall.statements import Connection, rows, statement
 from warehouse.catalog import connect
-from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 
 MEMORY_LIMIT = "1GB"
@@ -30,6 +29,11 @@ GONE = {
     "trace_id": "select distinct trace_id as key from withdrawn where trace_id is not null and not is_shared",
     "prompt_id": "select distinct prompt_id as key from withdrawn where reach = 'prompt'",
 }
+
+_OF_SUCH_A_TEACHER = """
+    select path, rows, bytes from store.file
+    where kind = $kind and (teacher is null or teacher in (select teacher from withdrawn)) and exists ({gone})
+"""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,13 @@ class Reach:
     students: tuple[dict[str, Any], ...]
     datasets: tuple[str, ...]
     """That are judged again."""
+    unknown: tuple[str, ...]
+    """Trace ids that were named and that nothing in the data root has, or has any more."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was ever had from what is named."""
+        return not (self.attempts or self.prompts)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -96,14 +107,32 @@ def reach(root: DataRoot, selection: Selection) -> Reach:
             shards=tuple(rows(connection, f"{shards} order by all")),
             students=tuple(rows(connection, statement("students"))),
             datasets=tuple(row["dataset"] for row in rows(connection, statement("datasets"))),
+            unknown=_unknown(connection, selection),
         )
+
+
+def _unknown(connection: Connection, selection: Selection) -> tuple[str, ...]:
+    here = {row["trace_id"] for row in rows(connection, "select distinct trace_id from withdrawn")}
+    return tuple(trace_id for trace_id in selection.traces or () if trace_id not in here)
 
 
 def fill(connection: Connection, root: DataRoot, selection: Selection) -> None:
     """Fill the temporary tables `withdrawn`, `on_its_word` and `reached_version`."""
+    find(connection, selection)
+    connection.execute(statement("reached"))
+    connection.execute(statement("withdrawn"))
+    connection.execute(statement("on_its_word"))
+    connection.register("heldout", _heldout(connection, root))
+    connection.execute(statement("versions"))
+    connection.unregister("heldout")
+
+
+def find(connection: Connection, selection: Selection) -> None:
+    """Fill the temporary tables `linked` and `gone_prompt`: attempts and prompts that are named, whatever became of
+    them."""
     connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
     connection.register("named", pa.table({"trace_id": pa.array(selection.traces or (), pa.string())}))
-    parameters = {
+    named = {
         "teacher": selection.teacher,
         "route": selection.route,
         "terms": selection.terms,
@@ -112,14 +141,11 @@ def fill(connection: Connection, root: DataRoot, selection: Selection) -> None:
         "decision": selection.decision,
         "source": selection.prompt_source,
         "by_trace": selection.traces is not None,
-        "writer": selection.teacher if selection.denies else None,
     }
-    connection.execute(statement("withdrawn"), parameters)
-    connection.execute(statement("on_its_word"))
-    connection.register("heldout", _heldout(connection, root))
-    connection.execute(statement("versions"))
-    connection.unregister("heldout")
+    connection.execute(statement("linked"), named)
     connection.unregister("named")
+    writer = selection.teacher if selection.denies else None
+    connection.execute(statement("prompts"), {"source": selection.prompt_source, "writer": writer})
 
 
 def _heldout(connection: Connection, root: DataRoot) -> pa.Table:
@@ -138,14 +164,14 @@ def _heldout(connection: Connection, root: DataRoot) -> pa.Table:
 
 
 def touched(connection: Connection, root: DataRoot, kinds: Sequence[str] = tuple(KEYS)) -> list[Touched]:
-    """The listed parts that hold rows of `withdrawn`."""
+    """The listed parts that hold rows of `withdrawn`. One part holds one teacher's rows, or prompts."""
     found = []
     for kind in kinds:
-        listed = rows(connection, "select path, rows, bytes from store.file where kind = $kind", {"kind": kind})
+        key = KEYS[kind]
+        listed = rows(connection, _OF_SUCH_A_TEACHER.format(gone=GONE[key]), {"kind": kind})
         by_path = {str(root.path.resolve() / file["path"]): file for file in listed}
         if not by_path:
             continue
-        key = KEYS[kind]
         counted = rows(
             connection,
             f"select filename, count(*) as recalled from read_parquet($paths, filename = true) "
@@ -156,13 +182,3 @@ def touched(connection: Connection, root: DataRoot, kinds: Sequence[str] = tuple
             file = by_path[row["filename"]]
             found.append(Touched(kind, file["path"], file["rows"], row["recalled"], file["bytes"]))
     return found
-
-
-def check_reaches(found: Reach) -> None:
-    """Refuse a recall of nothing, unless it denies somebody.
-
-    Raises:
-        BadInput: no row was ever had from what is named.
-    """
-    if not (found.attempts or found.prompts or found.selection.denies):
-        raise BadInput(f"nothing in the data root is of {found.selection.words}: check the name or id and the times")

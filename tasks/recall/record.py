@@ -1,7 +1,7 @@
 """The steps of a recall that change the catalog; each is one transaction, and done again changes nothing."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,17 +59,31 @@ def recorded(root: DataRoot, recall_id: str) -> Recorded | None:
     return next((Recorded(from_dict(json.loads(r["selection"])), r["why"], r["state"]) for r in found), None)
 
 
-def tombstone(root: DataRoot, selection: Selection, now: datetime) -> int:
-    """Withdraw the rows that are not withdrawn yet; returns how many. From here on no view shows them as kept."""
-    recall_id = selection.recall_id
+def withdraw(
+    root: DataRoot, selection: Selection, now: datetime, after: Callable[[str], None]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Withdraw the rows that are not withdrawn yet, then revoke the versions that hold such rows; nobody writes
+    meanwhile, so what is reached is worked out once.
+
+    Returns:
+        Every version that this recall ever revoked, and the datasets to be judged again.
+    """
     with closing(connect(root)) as connection:
         fill(connection, root, selection)
-        file = _write(root, connection, recall_id, now)
+        _tombstone(root, connection, selection.recall_id, now)
+        after("tombstoned")
+        revoked = _revoke(root, connection, selection.recall_id, now)
+        after("revoked")
+        return revoked, tuple(row["dataset"] for row in rows(connection, statement("datasets")))
+
+
+def _tombstone(root: DataRoot, connection: Connection, recall_id: str, now: datetime) -> None:
+    """From here on no view shows the rows as kept."""
+    file = _write(root, connection, recall_id, now)
     if file.rows:
         with transaction(root, now, publish="now") as store:
             store.add_files([file])
             store.execute("update store.recall set purged_at = null where recall_id = ?", [recall_id])
-    return file.rows
 
 
 def _write(root: DataRoot, connection: Connection, recall_id: str, now: datetime) -> DataFile:
@@ -91,25 +105,14 @@ def _marked(reader: Any, recall_id: str, now: datetime) -> Iterator[pa.RecordBat
         yield from pa.Table.from_pylist(found, schema=RECALLED).to_batches()
 
 
-def revoke(root: DataRoot, selection: Selection, now: datetime) -> tuple[str, ...]:
-    """Revoke the versions that hold such rows, with their shares as they are now; every version it has revoked."""
-    with closing(connect(root)) as connection:
-        fill(connection, root, selection)
-        found = rows(connection, "from reached_version order by version")
-    marked = [{"recall_id": selection.recall_id, **row, "revoked_at": now} for row in found]
+def _revoke(root: DataRoot, connection: Connection, recall_id: str, now: datetime) -> tuple[str, ...]:
+    """With their shares as they are now; every version it has revoked."""
+    found = rows(connection, "from reached_version order by version")
+    marked = [{"recall_id": recall_id, **row, "revoked_at": now} for row in found]
     with transaction(root, now, publish="now") as store:
         store.insert("revocation", marked)
-        revoked = store.rows(
-            "select version from store.revocation where recall_id = ? order by version", [selection.recall_id]
-        )
+        revoked = store.rows("select version from store.revocation where recall_id = ? order by version", [recall_id])
     return tuple(str(row["version"]) for row in revoked)
-
-
-def affected(root: DataRoot, selection: Selection) -> tuple[str, ...]:
-    """The datasets to be judged again."""
-    with closing(connect(root)) as connection:
-        fill(connection, root, selection)
-        return tuple(row["dataset"] for row in rows(connection, statement("datasets")))
 
 
 def succeed(root: DataRoot, recall_id: str, dataset: str, version: str | None, note: str | None, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """What a person names to be recalled, and whom the gate refuses because of it (pure)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import Any
 from warehouse.errors import BadInput
 from warehouse.records import content_id
 
+_TRACE_ID = re.compile("[0-9a-f]{32}")
 _WORDS = {
     "teacher": "teacher",
     "route": "route",
@@ -81,14 +83,26 @@ def select(
     """Read what was given.
 
     Raises:
-        BadInput: nothing was given, a time is none, or the list of traces is empty.
+        BadInput: nothing was given, a name is empty, a time is none, the times are the wrong way round, or a line is no
+            trace id.
     """
     listed = None if traces is None else tuple(sorted({line.strip() for line in traces if line.strip()}))
     if listed == ():
         raise BadInput("--traces names a file without a trace id: write one id a line")
+    for line in listed or ():
+        if not _TRACE_ID.fullmatch(line):
+            raise BadInput(
+                f"--traces holds {line[:60]!r}, which is no trace id: write whole ids of 32 hex digits, one a line"
+            )
     found = Selection(
         teacher, route, terms, _time("--from", since), _time("--to", until), decision, prompt_source, listed
     )
+    for option, name in (("--teacher", teacher), ("--route", route), ("--terms", terms), ("--decision", decision),
+                         ("--prompt-source", prompt_source)):  # fmt: skip
+        if name is not None and not name.strip():
+            raise BadInput(f"{option} is empty: name what is to be recalled")
+    if found.since and found.until and found.since >= found.until:
+        raise BadInput(f"--from {since} is not before --to {until}: no answer came in such a time")
     if found == Selection():
         raise BadInput(
             "nothing was named to be recalled: give --teacher, --route, --terms, --from, --to, --decision,"

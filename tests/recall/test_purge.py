@@ -10,6 +10,7 @@ from publish.kept_answers import Answer
 from recall.drilled import EARLY, LATE, SAME, SHARED, Drill, copy
 
 from flows.recall import apply, delete
+from tasks.recall.reach import reach
 from tasks.recall.selection import select
 from tasks.recall.verify import verify
 from warehouse.errors import BadInput
@@ -78,6 +79,11 @@ def test_the_ledger_keeps_its_account_and_lineage_its_keys(made: Drill, purged: 
 def test_a_revoked_version_keeps_its_manifest_and_no_row(purged: Drill) -> None:
     folder = purged.root.version("sums", purged.versions[2].split("@")[1])
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "manifest.json"]
+
+
+def test_shares_of_a_later_recall_are_of_the_version_as_it_was(purged: Drill) -> None:
+    found = reach(purged.root, select(teacher="mine")).versions
+    assert found and all(row["train_tokens"] == 10 * row["train_rows"] for row in found)
 
 
 def test_purged_again_nothing_changes(purged: Drill) -> None:

@@ -32,6 +32,9 @@ def test_the_same_selection_is_the_same_recall_and_another_is_another() -> None:
         ({}, "nothing was named"),
         ({"since": "yesterday"}, "--from yesterday is no time"),
         ({"traces": ["", "  "]}, "names a file without a trace id"),
+        ({"traces": ["0" * 32, "0123abcd"]}, "holds '0123abcd', which is no trace id"),
+        ({"teacher": " "}, "--teacher is empty"),
+        ({"since": "2026-11-22", "until": "2026-11-21"}, "--from 2026-11-22 is not before --to 2026-11-21"),
     ],
 )
 def test_what_cannot_be_read_is_bad_input(given: dict[str, object], said: str) -> None:
@@ -41,7 +44,7 @@ def test_what_cannot_be_read_is_bad_input(given: dict[str, object], said: str) -
 
 def test_only_a_teacher_a_route_or_terms_alone_are_denied() -> None:
     assert select(teacher="a").denies and select(route="r", terms="t").denies
-    narrower = [{"since": "2026-11-21"}, {"decision": "d"}, {"prompt_source": "s"}, {"traces": ["t"]}]
+    narrower = [{"since": "2026-11-21"}, {"decision": "d"}, {"prompt_source": "s"}, {"traces": ["0" * 32]}]
     assert not any(select(teacher="a", **more).denies for more in narrower)
 
 

@@ -23,7 +23,8 @@ def still(drilled: Drill, *arguments: str) -> str:
 
 @pytest.fixture
 def drilled(made: Drill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drill:
-    monkeypatch.setenv("STILLHOUSE_DATA", "")  # the verbs set it for their children; it is put back
+    for name in ("STILLHOUSE_DATA", "STILLHOUSE_TEACHERS"):
+        monkeypatch.setenv(name, "")  # the verbs set it for their children; it is put back
     return copy(made, tmp_path / "data")
 
 
@@ -40,11 +41,42 @@ def test_a_list_of_traces_is_read_from_a_file(drilled: Drill, tmp_path: Path) ->
     assert (plan["attempts"], plan["denies"]) == (2, False)
 
 
+def test_a_trace_id_that_is_not_there_is_named_beside_those_that_are(drilled: Drill, tmp_path: Path) -> None:
+    (tmp_path / "ids").write_text(f"{LATE[0].trace_id}\n{'0' * 32}\n")
+    plan = ("recall", "plan", "--traces", str(tmp_path / "ids"))
+    assert json.loads(still(drilled, *plan, "--json"))["unknown"] == ["0" * 32]
+    assert f"1 of the trace ids are not in the data root: {'0' * 32}" in still(drilled, *plan)
+
+
+def test_a_registered_teacher_that_was_never_asked_can_be_recalled_and_is_denied(drilled: Drill) -> None:
+    own = ("--teachers", str(drilled.root.path / "teachers"))
+    (drilled.root.path / "teachers" / "new.yaml").write_text(
+        "name: new\nbase_url: http://127.0.0.1:9/v1\nmodel: new-7b\nlicense: MIT\n"
+        "reviewed: {by: Ada Lovelace, on: 2026-11-01}\n"
+    )
+    with pytest.raises(BadInput, match="nothing in the data root is of teacher new"):
+        still(drilled, "recall", "plan", "--teacher", "new")
+    plan = json.loads(still(drilled, "recall", "plan", "--teacher", "new", *own, "--json"))
+    assert (plan["attempts"], plan["denies"]) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("recall", "plan"), "nothing was named to be recalled"),
         (("recall", "plan", "--decision", "none"), "nothing in the data root is of decision none"),
+        (
+            ("recall", "plan", "--teacher", "thiers"),
+            "nothing in the data root is of teacher thiers, did you mean theirs?",
+        ),
+        (
+            ("recall", "apply", "--route", "nowhere", "--why", "w"),
+            "nothing in the data root is of route nowhere: check",
+        ),
+        (
+            ("recall", "apply", "--teacher", "theirs", "--to", "2020-01-01", "--why", "w"),
+            "nothing in the data root is of",
+        ),
         (("recall", "apply", "--teacher", "theirs"), "--why is missing"),
         (("recall", "apply", "abc123"), "no plan begins with abc123"),
         (("recall", "purge", "abc123"), "no recall begins with abc123"),

@@ -9,6 +9,7 @@ select
     trace_id,
     coalesce(trace_id in (select trace_id from elsewhere), false) as is_shared,
     prompt_id,
+    teacher,
     marks
 from store.recalled_parquet
 where recall_id = $recall_id
