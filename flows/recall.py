@@ -27,6 +27,7 @@ from tasks.recall.purge import Purged, purge
 from tasks.recall.selection import Selection
 from tasks.right.gate import Admission, admit
 from tasks.right.registry import load_teachers
+from tasks.right.terms import Teacher
 from tasks.train.student import chat_template, student_facts
 from warehouse.catalog import connect
 from warehouse.errors import BadInput, Busy, Denied
@@ -135,21 +136,23 @@ def _again(here: Settings, recall_id: str, dataset: str, publishes: bool, after:
 
 def _publish(here: Settings, recall_id: str, recipe: Recipe, order: Order, after: Step) -> None:
     """The successor of a dataset's revoked versions; where nothing is left to publish, that is noted."""
-    version, note = None, None
+    known = load_teachers(here.teacher_folders)
+    absent = ", ".join(sorted(set(recipe.shares) - set(known)))
+    version, note = None, f"rows of {absent} are left out: no such entry, give --teachers DIR" if absent else None
     try:
-        version = publish_kept(here.root, replace(order, admissions=_passing(here, recipe, order.run_id))).version
+        admissions = _passing(here, recipe, known, order.run_id)
+        version = publish_kept(here.root, replace(order, admissions=admissions)).version
     except Busy:
         raise
     except BadInput as error:
-        note = str(error)
+        note = f"{error}; {note}" if note else str(error)
     after(f"published {order.dataset}")
     record.succeed(here.root, recall_id, order.dataset, version, note, _now())
     after(f"succeeded {order.dataset}")
 
 
-def _passing(here: Settings, recipe: Recipe, run_id: str) -> Sequence[Admission]:
+def _passing(here: Settings, recipe: Recipe, known: Mapping[str, Teacher], run_id: str) -> Sequence[Admission]:
     """Those of the recipe's teachers whose rows may be published today: one that is refused takes its own rows only."""
-    known = load_teachers(here.teacher_folders)
     passing: list[Admission] = []
     facts = student_facts(recipe.student) if recipe.student else None
     for teacher in (known[name] for name in recipe.shares if name in known):

@@ -69,9 +69,9 @@ def apply(
     """Withdraw: deny, tombstone, revoke versions, judge again, publish successors, mark students. Goes on if killed."""
     here = choose(data, own)
     given = (teacher, route, terms, since, until, decision, prompt_source, _lines(traces))
-    if recall and any(given):
+    if recall is not None and any(part is not None for part in given):
         raise BadInput("give a recall's id or options that select, not both")
-    named, reason = _planned(here, recall) if recall else (select(*given), None)
+    named, reason = _planned(here, recall) if recall is not None else (select(*given), None)
     reason = why or reason or _begun(here, named.recall_id)
     if not reason:
         raise BadInput('--why is missing: say why it is recalled, e.g. --why "their terms forbid it since 2026-11-01"')
@@ -216,13 +216,17 @@ def _applied_lines(done: Mapping[str, Any]) -> list[str]:
         f"recall {done['recall_id'][:12]} is {done['state']}: {done['attempts']:,} requests, {done['traces']:,} traces"
     ]
     lines += [_version_line(version) for version in done["revoked"]]
-    lines += [
-        f"successor {one['dataset']}: {one['version'] or 'none, ' + str(one['note'])}" for one in done["succession"]
-    ]
+    for one in done["succession"]:
+        said = [one["version"] or "none", *([one["note"]] if one["note"] else [])]
+        lines.append(f"successor {one['dataset']}: {', '.join(said)}")
     lines += [_student_line(student, student["tainted_versions"]) for student in done["students"]]
     if done["students"]:
         lines.append("what becomes of a tainted student is a person's decision: train it anew, go back, or retire it")
-    lines.append(f"the files are still there: `still recall purge {done['recall_id'][:12]}` deletes them")
+    short = done["recall_id"][:12]
+    if done["state"] == "purged":
+        lines.append(f"its files were deleted: `still recall verify {short}` searches what is left")
+    else:
+        lines.append(f"the files are still there: `still recall purge {short}` deletes them")
     return lines
 
 

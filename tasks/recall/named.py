@@ -46,10 +46,10 @@ def check_named(root: DataRoot, selection: Selection, teachers: Iterable[Teacher
     unknown = [(name, known) for name, known in given if name is not None and name not in known]
     if unknown or not selection.denies:
         raise BadInput(
-            f"nothing in the data root is of {selection.words}{_guess(unknown)}: check the name or id and the times"
+            f"nothing in the data root is of {selection.words}: {_guess(unknown)}check the name or id and the times"
         )
 
 
 def _guess(unknown: list[tuple[str, set[str]]]) -> str:
     near = [name for given, known in unknown for name in difflib.get_close_matches(given, known - {None}, n=1)]
-    return f", did you mean {near[0]}?" if near else ""
+    return f"did you mean {near[0]}? Else " if near else ""

@@ -22,6 +22,9 @@ from warehouse.records import RECALLED, DataFile
 STREAM_ROWS = 512
 """Traces held at a time: 10 MB of 20 KB each."""
 
+LEAST_DIGITS = 4
+"""Of a recall's id: an empty shell variable must not purge the only recall there is."""
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -49,8 +52,10 @@ def recorded(root: DataRoot, recall_id: str) -> Recorded | None:
     """The recall of this id, or of an id that begins so.
 
     Raises:
-        BadInput: more than one begins so.
+        BadInput: more than one begins so, or so few characters are given that a slip could name a recall.
     """
+    if len(recall_id) < LEAST_DIGITS:
+        raise BadInput(f"{recall_id!r} is too short to name a recall: give {LEAST_DIGITS} or more digits of its id")
     with closing(connect(root)) as connection:
         sql = "select selection, why, state from store.recall where starts_with(recall_id, $id)"
         found = rows(connection, sql, {"id": recall_id})

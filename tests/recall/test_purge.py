@@ -91,6 +91,15 @@ def test_purged_again_nothing_changes(purged: Drill) -> None:
     assert (again.deleted, again.rewritten) == ((), ())
 
 
+def test_applied_again_after_the_purge_it_stays_purged(purged: Drill, tmp_path: Path) -> None:
+    after = copy(purged, tmp_path / "data")
+    done = apply(after.here, THEIRS, "terms changed", tell=lambda summary: True)
+    assert (done["state"], done["traces"], len(done["revoked"])) == ("purged", 40, 2)
+    assert after.ask("select version, is_successor from versions") == purged.ask(
+        "select version, is_successor from versions"
+    )
+
+
 def test_a_text_put_back_in_any_file_is_found(purged: Drill, tmp_path: Path) -> None:
     said = LATE[3].reasoning or ""
     places = {

@@ -67,7 +67,7 @@ def test_a_registered_teacher_that_was_never_asked_can_be_recalled_and_is_denied
         (("recall", "plan", "--decision", "none"), "nothing in the data root is of decision none"),
         (
             ("recall", "plan", "--teacher", "thiers"),
-            "nothing in the data root is of teacher thiers, did you mean theirs?",
+            "nothing in the data root is of teacher thiers: did you mean theirs?",
         ),
         (
             ("recall", "apply", "--route", "nowhere", "--why", "w"),
@@ -79,6 +79,8 @@ def test_a_registered_teacher_that_was_never_asked_can_be_recalled_and_is_denied
         ),
         (("recall", "apply", "--teacher", "theirs"), "--why is missing"),
         (("recall", "apply", "abc123"), "no plan begins with abc123"),
+        (("recall", "purge", ""), "'' is too short to name a recall"),
+        (("recall", "apply", ""), "'' is too short to name a recall"),
         (("recall", "purge", "abc123"), "no recall begins with abc123"),
         (("recall", "verify", "abc123"), "no recall begins with abc123"),
         (("recall", "plan", "--traces", "/nowhere"), "--traces /nowhere cannot be read"),

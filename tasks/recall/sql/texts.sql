@@ -1,4 +1,5 @@
--- The texts of what is withdrawn for the first time by this recall: of an attempt's traces, or of a prompt.
+-- The texts of what is withdrawn for the first time by this recall: of an attempt's traces, or of a prompt. An attempt whose traces were
+-- purged is not new.
 -- Parameters: $recall_id.
 with known as (
     select attempt_id, trace_id, prompt_id, attempt_id is null as is_prompt
@@ -8,8 +9,8 @@ fresh as (
     select w.* from withdrawn as w
     where not exists (
         select 1 from known as k
-        where k.attempt_id is not distinct from w.attempt_id and k.trace_id is not distinct from w.trace_id
-            and k.prompt_id = w.prompt_id
+        where k.attempt_id is not distinct from w.attempt_id and k.prompt_id = w.prompt_id
+            and (k.trace_id is not distinct from w.trace_id or (w.trace_id is null and w.attempt_id is not null))
     )
 ),
 said as (
