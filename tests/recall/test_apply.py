@@ -1,6 +1,7 @@
 """A recall from plan to successor: two teachers, three versions, two students, one descendant."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,15 @@ def test_a_time_range_or_a_list_of_traces_denies_nobody(drilled: Drill) -> None:
     assert (done["attempts"], done["versions"], done["denies"]) == (1, [drilled.versions[2]], False)
     assert admit(drilled.root, [load_teachers(drilled.here.teacher_folders)["theirs"]], "MIT", "ask", None, "r", NOW)
     assert drilled.ask("select count(*) from kept where trace_id = ?", LATE[0].trace_id) == [(0,)]
+
+
+def test_a_teacher_without_an_entry_is_said_where_its_rows_are_left_out(drilled: Drill) -> None:
+    shipped_alone = replace(drilled.here, teacher_folders=drilled.here.teacher_folders[:1])
+    done = apply(shipped_alone, THEIRS, "terms changed", tell=told)
+    ((version, note),) = [(one["version"], one["note"]) for one in done["succession"]]
+    assert version is None and "rows of mine, theirs are left out: no such entry, give --teachers DIR" in note
+    again = apply(drilled.here, THEIRS, "terms changed", tell=told)
+    assert again["succession"][0]["version"] in again["successors"], "with the entry it comes back"
 
 
 def test_the_successor_starts_no_training_and_the_event_is_told_once(drilled: Drill) -> None:
