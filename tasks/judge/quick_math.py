@@ -1,11 +1,5 @@
 """Make math-verify several times faster, without changing what it says: its parser, its
-numbers, its `simplify`, its differences of sets.
-
-Its ANTLR grammar is parsed with full-context prediction, whose results ANTLR does not keep from one text to the next.
-ANTLR's documented way out has two stages. Prediction in SLL mode, which is kept, gives the tree that LL mode would
-give, or a syntax error (ANTLR's documentation of PredictionMode.SLL); after an error, the parse is done again in LL
-mode. That holds for texts that are parsed to their end, so a text of which something is left is done again too.
-"""
+numbers, its `simplify`, its differences of sets."""
 
 import functools
 import re
@@ -13,6 +7,7 @@ from typing import Any
 
 from tasks.judge.linear import are_different_lines
 from tasks.judge.nonzero import is_clearly_not_zero
+from tasks.judge.quick_parse import two_stages
 from tasks.judge.spans import spans
 
 
@@ -52,16 +47,6 @@ def _unless_spans(full: Any) -> Any:
     return symmetric_difference
 
 
-class _Read:
-    """A parser that is done: it gives the tree it has read."""
-
-    def __init__(self, tree: Any) -> None:
-        self._tree = tree
-
-    def math(self) -> Any:
-        return self._tree
-
-
 def install() -> None:
     """Change how math-verify parses, reads numbers, simplifies and compares sets in this process; a second call does
     nothing."""
@@ -71,34 +56,11 @@ def install() -> None:
 
     if hasattr(_Latex2Sympy.create_parser, "__wrapped__"):
         return
-    _Latex2Sympy.create_parser = _two_stages(_Latex2Sympy.create_parser)
+    _Latex2Sympy.create_parser = two_stages(_Latex2Sympy.create_parser)
     _Latex2Sympy.parse_number = _at_once(_Latex2Sympy.parse_number)
     grader.simplify = _unless_clear(grader.simplify)
     Set.symmetric_difference = _unless_spans(Set.symmetric_difference)
     grader.sympy_solve_and_compare = _unless_lines(grader.sympy_solve_and_compare)
-
-
-def _two_stages(full: Any) -> Any:
-    @functools.wraps(full)
-    def create_parser(self: Any, latex: str) -> Any:
-        for text in dict.fromkeys((latex, grouped(latex))):
-            if (tree := _tree(full(self, text))) is not None:
-                return _Read(tree)
-        return full(self, latex)
-
-    return create_parser
-
-
-_POWER = re.compile(
-    r"(?P<symbol>\\(?:pi|alpha|beta|gamma|delta|theta|lambda|mu|phi|omega)|(?<![_d\\])[a-cf-hj-zA-DF-HJ-Z])"
-    r"\s*(?P<power>\^\s*(?:\d+|\{\s*\d+\s*\}))(?!\s*(?:[(_'!\[\d.]|\\left|\\[lb]))|\\[A-Za-z]+"
-)
-
-
-def grouped(latex: str) -> str:
-    """`x^2` as `{x}^2`. The grammar knows the first in two ways, as a power and as a symbol with something above it
-    (which it then takes for a power), and SLL mode stumbles over that; the second in one."""
-    return _POWER.sub(lambda found: f"{{{found['symbol']}}}{found['power']}" if found["symbol"] else found[0], latex)
 
 
 _DIGITS = re.compile(r"[0-9]{1,300}")
@@ -117,34 +79,3 @@ def _at_once(full: Any) -> Any:
         return Float(plain) if _DECIMAL.fullmatch(plain) else full(self, text)
 
     return parse_number
-
-
-def _tree(parser: Any) -> Any:
-    """The tree of a text that SLL mode reads to its end, else None."""
-    from antlr4 import PredictionMode, Token
-    from antlr4.error.Errors import ParseCancellationException
-    from antlr4.error.ErrorStrategy import BailErrorStrategy
-
-    for recognizer in (parser, parser.getTokenStream().tokenSource):
-        recognizer.removeErrorListeners()
-        recognizer.addErrorListener(_stop())
-    parser._interp.predictionMode = PredictionMode.SLL
-    parser._errHandler = BailErrorStrategy()
-    try:
-        tree = parser.math()
-    except ParseCancellationException:
-        return None
-    return tree if parser.getTokenStream().LA(1) == Token.EOF else None
-
-
-@functools.cache
-def _stop() -> Any:
-    """A listener that ends the parse at the first error, of the lexer too."""
-    from antlr4.error.ErrorListener import ErrorListener
-    from antlr4.error.Errors import ParseCancellationException
-
-    class Stop(ErrorListener):  # type: ignore[misc]
-        def syntaxError(self, *error: Any) -> None:
-            raise ParseCancellationException
-
-    return Stop()
