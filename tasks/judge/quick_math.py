@@ -3,24 +3,50 @@ numbers, its `simplify`, its differences of sets."""
 
 import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 from tasks.judge.linear import are_different_lines
-from tasks.judge.nonzero import is_clearly_not_zero
+from tasks.judge.nonzero import are_clearly_apart
+from tasks.judge.polynomial import are_equal
 from tasks.judge.quick_parse import two_stages
 from tasks.judge.spans import spans
 
+_MOST_MEMBERS = 20
 
-def _unless_clear(full: Any) -> Any:
-    """math-verify simplifies a difference only to ask whether it is zero."""
-    from sympy import Expr, Integer
+
+@functools.lru_cache(maxsize=64)
+def _decided(gold: Any, said: Any) -> bool | None:
+    """Whether two expressions are equal for all values of their symbols; None where that is not plain to see."""
+    if are_clearly_apart(gold, said):
+        return False
+    return are_equal(gold, said) or None
+
+
+def _are_plain(gold: Any, said: Any) -> bool:
+    from sympy import Expr, MatrixExpr
+
+    return all(isinstance(one, Expr) and not isinstance(one, MatrixExpr) for one in (gold, said))
+
+
+def _are_written_out(gold: Any, said: Any) -> bool:
+    """Whether none is a number or a percentage: those math-verify compares to 15 digits in ways of its own."""
+    from math_verify.grader import is_atomic_or_pct_atomic
+    from sympy import Number
+
+    return _are_plain(gold, said) and not any(is_atomic_or_pct_atomic(one, Number) for one in (gold, said))
+
+
+def _unless_decided(full: Any, is_read: Callable[[Any, Any], bool]) -> Any:
+    """math-verify asks whether a difference is zero to 15 digits, then whether it is simplified to zero; that one of
+    the two is so is enough for it."""
 
     @functools.wraps(full)
-    def simplify(difference: Any) -> Any:
-        is_apart = isinstance(difference, Expr) and is_clearly_not_zero(difference)
-        return Integer(1) if is_apart else full(difference)
+    def are_the_same(gold: Any, said: Any, *precision: int) -> bool:
+        found = _decided(gold, said) if is_read(gold, said) else None
+        return bool(full(gold, said, *precision)) if found is None else found
 
-    return simplify
+    return are_the_same
 
 
 def _unless_lines(full: Any) -> Any:
@@ -39,12 +65,25 @@ def _unless_spans(full: Any) -> Any:
 
     @functools.wraps(full)
     def symmetric_difference(self: Any, other: Any) -> Any:
+        if isinstance(self, FiniteSet) and isinstance(other, FiniteSet) and _has_another(self, other):
+            return FiniteSet(0)
         mine, theirs = spans(self), spans(other)
         if mine is None or theirs is None:
             return full(self, other)
         return EmptySet if mine == theirs else FiniteSet(0)
 
     return symmetric_difference
+
+
+def _has_another(one: Any, other: Any) -> bool:
+    """Whether a set has a member that is clearly none of the other's."""
+    from sympy import Expr
+
+    members = [*one.args, *other.args]
+    if len(members) > _MOST_MEMBERS or not all(isinstance(member, Expr) for member in members):
+        return False
+    pairs = ((one.args, other.args), (other.args, one.args))
+    return any(all(are_clearly_apart(a, b) for b in theirs) for mine, theirs in pairs for a in mine)
 
 
 def install() -> None:
@@ -58,7 +97,8 @@ def install() -> None:
         return
     _Latex2Sympy.create_parser = two_stages(_Latex2Sympy.create_parser)
     _Latex2Sympy.parse_number = _at_once(_Latex2Sympy.parse_number)
-    grader.simplify = _unless_clear(grader.simplify)
+    grader.sympy_numeric_eq = _unless_decided(grader.sympy_numeric_eq, _are_written_out)
+    grader.sympy_symbolic_eq = _unless_decided(grader.sympy_symbolic_eq, _are_plain)
     Set.symmetric_difference = _unless_spans(Set.symmetric_difference)
     grader.sympy_solve_and_compare = _unless_lines(grader.sympy_solve_and_compare)
 
