@@ -52,6 +52,8 @@ def _is_apart(expressions: list[Any], combined: Callable[[list[Value]], Value]) 
 def _value(expression: Any, point: dict[Any, float]) -> Value:
     if expression.is_Symbol:
         return point[expression], 0.0
+    if expression.is_Rational:
+        return _constant(complex(expression.p / expression.q if expression.q else math.nan))
     if expression.is_Number or expression.is_NumberSymbol:
         return _constant(complex(expression))
     kind = type(expression).__name__

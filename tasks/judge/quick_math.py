@@ -9,7 +9,7 @@ from typing import Any
 from tasks.judge.linear import are_different_lines
 from tasks.judge.nonzero import are_clearly_apart
 from tasks.judge.polynomial import are_equal
-from tasks.judge.quick_parse import two_stages
+from tasks.judge.quick_parse import quicken_trees, two_stages
 from tasks.judge.spans import spans
 
 _MOST_MEMBERS = 20
@@ -90,17 +90,44 @@ def install() -> None:
     """Change how math-verify parses, reads numbers, simplifies and compares sets in this process; a second call does
     nothing."""
     from latex2sympy2_extended.latex2sympy2 import _Latex2Sympy
-    from math_verify import grader
+    from math_verify import grader, parser
     from sympy import Set
 
     if hasattr(_Latex2Sympy.create_parser, "__wrapped__"):
         return
     _Latex2Sympy.create_parser = two_stages(_Latex2Sympy.create_parser)
     _Latex2Sympy.parse_number = _at_once(_Latex2Sympy.parse_number)
+    quicken_trees()
+    parser.extract_target_from_pred = _unless_formula(parser.extract_target_from_pred)
     grader.sympy_numeric_eq = _unless_decided(grader.sympy_numeric_eq, _are_written_out)
     grader.sympy_symbolic_eq = _unless_decided(grader.sympy_symbolic_eq, _are_plain)
     Set.symmetric_difference = _unless_spans(Set.symmetric_difference)
     grader.sympy_solve_and_compare = _unless_lines(grader.sympy_solve_and_compare)
+
+
+_FORMULA = re.compile(r"^\$(?P<first_latexInlineDollar>[^$\n]*[^$\n\\])\$\Z")
+_LOOKED_FOR = re.compile(r"answer|boxed", re.IGNORECASE)
+"""What all patterns of math-verify ask for but those that it tries last, of which all look alike: priority 300."""
+_LAST = 300
+
+
+def _unless_formula(full: Any) -> Any:
+    """math-verify looks for formulas with a dozen patterns. Where a text is one between dollars they find it too: its
+    match is the longest, and the longest comes first. What they look for next, numbers, is looked for still."""
+
+    @functools.wraps(full)
+    def extract_target_from_pred(text: str, targets: Any, *mode: Any, **modes: Any) -> Any:
+        if _FORMULA.match(text) and not _LOOKED_FOR.search(text):
+            targets = [(_last_patterns(patterns, kind), kind) for patterns, kind in targets]
+        return full(text, targets, *mode, **modes)
+
+    return extract_target_from_pred
+
+
+def _last_patterns(patterns: Any, kind: Any) -> Any:
+    if type(kind).__name__ == "LatexExtractionConfig":
+        return [(_FORMULA, _LAST)]
+    return [(pattern, priority) for pattern, priority in patterns if priority == _LAST]
 
 
 _DIGITS = re.compile(r"[0-9]{1,300}")
