@@ -93,7 +93,9 @@ def _number(found: re.Match[str]) -> Number:
         written = int(found["whole"]) + Fraction(int(found["top"]), int(found["bottom"]))
     else:
         digits = found["digits"].replace(",", "")
-        written = Fraction(int(digits) if digits.isdecimal() and not found["exponent"] else digits + (found["exponent"] or ""))
+        written = Fraction(
+            int(digits) if digits.isdecimal() and not found["exponent"] else digits + (found["exponent"] or "")
+        )
         if found["under"]:
             written /= Fraction(found["under"])
     if found["negative"] or found["sign"] == "-" or found["sign_after"]:

@@ -16,9 +16,12 @@ _MOST_UNDER_ROOT = 10**6
 
 
 def are_equal(one: Any, other: Any) -> bool:
-    """Whether two sympy expressions are the same polynomial; False where that is not so, and where it cannot be told."""
-    left = polynomial(one)
-    return left is not None and left == polynomial(other)
+    """Whether two sympy expressions are the same polynomial; False also where that cannot be told."""
+    try:
+        left = polynomial(one)
+        return left is not None and left == polynomial(other)
+    except RecursionError:
+        return False
 
 
 def polynomial(expression: Any) -> Polynomial | None:

@@ -74,7 +74,7 @@ def read(text: str, *, is_fresh: bool = False) -> Any:
         return None
     tree, symbols = found
     source = None, _Text(text)
-    for symbol, (_, start, stop) in zip(symbols, places, strict=False):
+    for symbol, (_, start, stop) in zip(symbols, (*places, (0, len(text), len(text) - 1)), strict=True):
         symbol.source, symbol.start, symbol.stop = source, start, stop
     return tree
 
@@ -84,6 +84,7 @@ def quicken_trees() -> None:
     from antlr4.ParserRuleContext import ParserRuleContext
     from antlr4.tree.Tree import TerminalNode
 
+    @functools.wraps(ParserRuleContext.getTypedRuleContext)
     def rule(self: Any, kind: type, at: int) -> Any:
         for child in self.children or ():
             if isinstance(child, kind):
@@ -92,6 +93,7 @@ def quicken_trees() -> None:
                 at -= 1
         return None
 
+    @functools.wraps(ParserRuleContext.getToken)
     def token(self: Any, kind: int, at: int) -> Any:
         for child in self.children or ():
             if isinstance(child, TerminalNode) and child.symbol.type == kind:
@@ -118,15 +120,12 @@ def _shape(kinds: tuple[int, ...]) -> tuple[Any, list[Any]] | None:
     """The tree of a sequence of kinds, and the tokens in it; None where SLL mode does not read it to its end."""
     from antlr4 import PredictionMode
     from antlr4.error.Errors import ParseCancellationException
-    from antlr4.error.ErrorStrategy import BailErrorStrategy
     from latex2sympy2_extended.antlr_parser import PSParser
 
     stream = _Stream(kinds)
     parser = PSParser(stream)
-    parser.removeErrorListeners()
-    parser.addErrorListener(_stop())
     parser._interp.predictionMode = PredictionMode.SLL
-    parser._errHandler = BailErrorStrategy()
+    parser._errHandler = _stop()
     try:
         return parser.math(), stream.tokens
     except ParseCancellationException:
@@ -171,13 +170,13 @@ class _Stream:
 
 @functools.cache
 def _stop() -> Any:
-    """A listener that ends the parse at the first error."""
-    from antlr4.error.ErrorListener import ErrorListener
+    """What ends a parse at its first error."""
     from antlr4.error.Errors import ParseCancellationException
+    from antlr4.error.ErrorStrategy import BailErrorStrategy
 
-    class Stop(ErrorListener):  # type: ignore[misc]
-        def syntaxError(self, *error: Any) -> None:
-            raise ParseCancellationException
+    class Stop(BailErrorStrategy):  # type: ignore[misc]
+        def reportError(self, recognizer: Any, error: Any) -> None:
+            raise ParseCancellationException(error)
 
     return Stop()
 

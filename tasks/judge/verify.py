@@ -22,7 +22,7 @@ from tasks.judge.code_answer import check_code
 from tasks.judge.final_answer import FinalAnswer, final_answer, first_sentence, stripped
 from tasks.judge.numbers import Number, has_unread, read_numbers, same
 
-VERSION = 3
+VERSION = 4
 VERIFIERS = ("exact", "numeric", "math", "reasoning-gym", "code", "none")
 _WITHOUT_REFERENCE = ("reasoning-gym", "code")
 _LONGEST = 2_000  # characters given to sympy; a final answer is shorter, and parsing time grows faster than length
