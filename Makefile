@@ -2,9 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SHELL := /bin/bash
-# Two files of tests at once: most of a test's time is a process that starts, on one core. In the order of the folders: files
+# Three files of tests at once on two cores: much of a test's time is spent waiting. In the order of the folders: files
 # with few tests, which come last otherwise, are the long ones.
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test slow long check lint types lock bench clean
 
@@ -14,8 +14,8 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest -m "not slow and not long and not gpu" $(SIDE_BY_SIDE) --durations=15
 
-# Side by side first; what fails there is named, and judged alone: these tests have bounds in seconds, and two at once
-# starve each other now and then. What fails twice fails.
+# Side by side first; what fails there is named, and judged alone: these tests have bounds in seconds, and others
+# starve them now and then. What fails twice fails.
 slow: .venv/ready
 	$(BIN)/python -m pytest -m "slow and not long" $(SIDE_BY_SIDE) --durations=15 \
 	  || $(BIN)/python -m pytest -m "slow and not long" --last-failed --last-failed-no-failures=none

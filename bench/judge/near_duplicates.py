@@ -7,7 +7,8 @@
 Makes documents of 400 to 1,400 words from the words of the files (`near_texts.py`), with variants whose exact Jaccard
 is known, and asks each library, in a process of its own, which to remove. Ours is the judge's own path, from the chunk
 files that its workers read: `sketches` for each chunk, one at a time on each core as on Ray, then `compare` (DuckDB's
-band join, estimate, exact Jaccard, union-find). The others get the texts in memory.
+band join, estimate, exact Jaccard, union-find). `ours-in-memory` is the same without files, as the others get the texts
+in memory too (`near_in_memory.py`).
 
 A row is found if its cluster (exact Jaccard >= 0.8, transitive) loses as many as it must; which one stays is not
 scored, as libraries differ there. What more is removed is wrong. Memory is the peak of the process, what it was before
@@ -47,7 +48,8 @@ from tasks.judge.rows import CARRIED, INPUTS, JUDGED  # noqa: E402
 from tasks.judge.sketch import sketches, stored  # noqa: E402
 from tasks.judge.together import vote_and_rate  # noqa: E402
 
-PEERS = ("rensa", "gaoya", "datasketch", "datatrove")
+OURS = ("ours", "ours-in-memory")
+PEERS = ("rensa", "gaoya", "gaoya-exact", "datasketch", "datatrove")
 POOL = 20_000
 """Variants in memory at a time while documents are made."""
 
@@ -150,22 +152,20 @@ def ours(folder: Path) -> None:
 def run(method: str, folder: Path, venv: Path | None) -> dict[str, float] | None:
     """Run a method in a process of its own; None where its library is not there."""
     here = Path(__file__)
+    library, _, _ = method.partition("-")
+    texts, removed = folder / "texts.txt", folder / f"{method}.txt"
     if method == "ours":
         command = [sys.executable, str(here), "--ours", str(folder)]
+    elif method == "ours-in-memory":
+        command = [sys.executable, str(here.with_name("near_in_memory.py")), str(texts), str(removed)]
     elif (
-        venv is None or subprocess.run([venv / "bin/python", "-c", f"import {method}"], capture_output=True).returncode
+        venv is None or subprocess.run([venv / "bin/python", "-c", f"import {library}"], capture_output=True).returncode
     ):
-        print(f"{method} is skipped: not in --venv {venv}; see bench/judge/peers.txt")
+        print(f"{method} is skipped: {library} is not in --venv {venv}; see bench/judge/peers.txt")
         return None
     else:
         peer = here.with_name("near_peers.py")
-        command = [
-            str(venv / "bin/python"),
-            str(peer),
-            method,
-            str(folder / "texts.txt"),
-            str(folder / f"{method}.txt"),
-        ]
+        command = [str(venv / "bin/python"), str(peer), method, str(texts), str(removed)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         print(f"{method} failed (exit code {done.returncode}):\n{done.stderr[-2000:]}")
@@ -243,7 +243,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path, help="texts whose words the documents are made of")
     parser.add_argument("--documents", type=int, default=20_000)
     parser.add_argument("--linear", type=int, nargs="+", help="ours alone, on so many documents each")
-    parser.add_argument("--methods", nargs="+", default=["ours", *PEERS], choices=["ours", *PEERS])
+    parser.add_argument("--methods", nargs="+", default=[*OURS, *PEERS], choices=[*OURS, *PEERS])
     parser.add_argument("--venv", type=Path, help="an environment that holds bench/judge/peers.txt")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", type=Path, help="where documents are put meanwhile (about 7 kB each)")

@@ -4,7 +4,6 @@ Works on the files of the row-wise rules through DuckDB, which spills. What grow
 pairs that are similar (about 100 bytes each) and the traces in such pairs (about 500 bytes each).
 """
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +14,7 @@ import pyarrow as pa
 
 from tasks.judge import template
 from tasks.judge.finding import whole_texts
-from tasks.judge.near import Close, Pair, ShingleFile, Similar, best_of, clusters, likely
+from tasks.judge.near import CORES, Close, Pair, ShingleFile, Similar, best_of, clusters, likely
 from tasks.judge.per_prompt import choose
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.rules import DUPLICATE_VERSION, PER_PROMPT_VERSION
@@ -32,8 +31,6 @@ _FOUND: list[tuple[str, pa.DataType]] = [
 ]
 _PAIR_ROWS = 8192
 _TEXT_ROWS = 1024
-_BATCHES_AT_ONCE = min(4, os.cpu_count() or 1)
-"""Of texts, in memory while pairs are compared; the kernel holds no lock of Python's."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +75,13 @@ def _near(connection: Connection, policy: JudgePolicy, scratch: Path) -> Iterato
     pairs = sorted(likely_pairs(connection, policy.near_duplicate_jaccard))
     with ShingleFile(scratch / "shingles") as sets:
         members = _members(connection, pairs, sets)
-        exactly = zip(pairs, sets.similarities(pairs), strict=True)
-        close = [Close(*pair, jaccard) for pair, jaccard in exactly if jaccard >= policy.near_duplicate_jaccard]
+        exactly = dict(zip(pairs, sets.similarities(pairs), strict=True))
+        close = [Close(*pair, jaccard) for pair, jaccard in exactly.items() if jaccard >= policy.near_duplicate_jaccard]
         rejecting = [(p.best, p.place) for p in close if may_reject(members[p.best], members[p.place], policy)]
-        best = sorted((to, place) for place, to in clusters(rejecting).items())
-        exactly = zip(best, sets.similarities(best), strict=True)
-        losers = {place: Similar(place, to, jaccard) for (to, place), jaccard in exactly}
+        lost = sorted((to, place) for place, to in clusters(rejecting).items())
+        others = [pair for pair in lost if pair not in exactly]  # connected by a third
+        exactly |= zip(others, sets.similarities(others), strict=True)
+        losers = {place: Similar(place, to, exactly[to, place]) for to, place in lost}
     for similar in losers.values():
         yield _found(similar, "near", policy.rejects("duplicate"))
     exact = {place for (place,) in connection.execute("select place from exact").fetchall()}
@@ -113,18 +111,18 @@ def likely_pairs(connection: Connection, threshold: float) -> Iterator[Pair]:
 
 
 def _members(connection: Connection, pairs: Iterable[Pair], sets: ShingleFile) -> Mapping[int, Member]:
-    """What must be known of every trace that is in a pair; its shingles go to the file, a few batches of texts in
-    memory at a time."""
+    """What must be known of every trace that is in a pair; its shingles go to the file, as many batches of
+    texts in memory as there are threads."""
     places = pa.array(sorted({place for pair in pairs for place in pair}), pa.int64())
     connection.register("paired", pa.table({"place": places}))
     members: dict[int, Member] = {}
-    with ThreadPoolExecutor(_BATCHES_AT_ONCE) as readers:
+    with ThreadPoolExecutor(CORES) as readers:
         adding: deque[Future[None]] = deque()
         for batch in connection.sql(statement("paired")).to_arrow_reader(_TEXT_ROWS):
             adding.append(readers.submit(_add_sets, sets, batch))
             known = (batch[name].to_pylist() for name in ("place", "prompt_id", "words", "numbers"))
             members |= {place: Member(*rest) for place, *rest in zip(*known, strict=True)}
-            if len(adding) == _BATCHES_AT_ONCE:
+            if len(adding) == CORES:
                 adding.popleft().result()
         for one in adding:
             one.result()

@@ -19,6 +19,10 @@ import numpy.typing as npt
 Loop = TypeVar("Loop", bound=Callable[..., Any])
 
 _SEPARATOR, _LETTER, _ALONE, _CONTINUATION = (np.uint64(kind) for kind in (0, 1, 2, 4))
+_OUTSIDE, _IN_WORD, _IN_SIGN = range(3)
+"""Where a text is after a byte: in no word, in one of letters, or in one that is a single character."""
+_GOES_ON = {_OUTSIDE: _SEPARATOR, _IN_WORD: _LETTER | _CONTINUATION, _IN_SIGN: _CONTINUATION}
+_BEGINS = {_LETTER: _IN_WORD, _ALONE: _IN_SIGN}
 BASE = np.uint64(0x9E3779B97F4A7C15)
 LANES = 128
 """MinHash values computed: those of a sketch, rounded up to whole vectors."""
@@ -28,7 +32,7 @@ PERIOD = 4096
 MIX = np.uint64(0xBF58476D1CE4E5B9)
 _S29, _S31, _S32 = np.uint64(29), np.uint64(31), np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
-_ZERO, _ONE, _TWO, _THREE, _FOUR = (np.uint64(count) for count in range(5))
+_ZERO, _ONE, _TWO, _THREE, _FOUR, _EIGHT = (np.uint64(count) for count in (0, 1, 2, 3, 4, 8))
 _PERIOD = np.uint64(PERIOD - 1)
 
 
@@ -42,6 +46,19 @@ def _byte_kinds() -> npt.NDArray[np.uint64]:
     kinds[0xEE:] = _LETTER
     kinds[0x80:0xC0] = _CONTINUATION
     return kinds
+
+
+def _steps() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
+    """By 256 * where + byte: all ones if the word goes on; 1 if one ended before this byte; where the text is then. The
+    end of a word is what a processor cannot foresee: with branches instead, splitting takes a quarter more."""
+    more, ended, then = np.zeros(768, np.uint64), np.zeros(768, np.uint64), np.zeros(768, np.uint8)
+    for where, kinds in _GOES_ON.items():
+        for byte, kind in enumerate(_byte_kinds()):
+            step, goes_on = 256 * where + byte, bool(kind & kinds)
+            more[step] = np.uint64(0xFFFFFFFFFFFFFFFF if goes_on else 0)
+            ended[step] = where != _OUTSIDE and not goes_on
+            then[step] = where if goes_on else _BEGINS.get(kind, _OUTSIDE)
+    return more, ended, then
 
 
 def _lowered() -> npt.NDArray[np.uint64]:
@@ -64,11 +81,9 @@ def _factors(seed: int) -> npt.NDArray[np.uint32]:
     return ((state ^ (state >> _S31)) >> _S32).astype(np.uint32)
 
 
-_KINDS, _VALUES, _POWERS = _byte_kinds(), _lowered(), _powers()
+_MORE, _ENDED, _THEN = _steps()
+_VALUES, _POWERS = _lowered(), _powers()
 _TIMES, _PLUS = _factors(1) | np.uint32(1), _factors(2)
-
-_GOES_ON = np.array([0, _LETTER | _CONTINUATION, _CONTINUATION, 0, 0], dtype=np.uint64)
-"""By the kind of a character, which kinds go on with the word that it begins; none where it begins none."""
 
 _U8, _U64 = (numba.types.Array(kind, 1, "C", readonly=True) for kind in (numba.u1, numba.u8))
 _I64 = numba.types.Array(numba.i8, 1, "C", readonly=True)
@@ -102,22 +117,22 @@ def split(data: Any, offsets: Any, words: Any, ends: Any) -> None:
     at = _ZERO
     ends[0] = 0
     for row in range(len(offsets) - 1):
-        i, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
-        while i < end:
-            goes_on = _GOES_ON[_KINDS[data[i]]]
-            if goes_on == _ZERO:
-                i += _ONE
-                continue
-            value, place = _ZERO, _ZERO
-            while True:
-                value += _VALUES[data[i]] * _POWERS[place & _PERIOD]
-                i += _ONE
-                place += _ONE
-                if i == end or _KINDS[data[i]] & goes_on == _ZERO:
-                    break
-            words[at] = _mixed(value)
+        value, place, where = _ZERO, _ZERO, _ZERO
+        for i in range(np.uint64(offsets[row]), np.uint64(offsets[row + 1])):
+            byte = np.uint64(data[i])
+            step = where << _EIGHT | byte
+            words[at] = value
+            at += _ENDED[step]
+            place &= _MORE[step]
+            value = (value & _MORE[step]) + _VALUES[byte] * _POWERS[place & _PERIOD]
+            place += _ONE
+            where = np.uint64(_THEN[step])
+        if where != _ZERO:
+            words[at] = value
             at += _ONE
         ends[row + 1] = at
+        for word in range(np.uint64(ends[row]), at):
+            words[word] = _mixed(words[word])
 
 
 @_compiled()

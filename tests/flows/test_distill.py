@@ -131,6 +131,7 @@ def test_the_looking_verbs_show_what_is_there(place: Place, first: dict[str, Any
     teachers = json.loads(place.still("teachers", "--json").stdout)
     assert {"simulated", "openai-api"} & {teacher["name"] for teacher in teachers} == {"simulated"}
     assert place.still("sql", "select 1 as one", "--csv").stdout.split() == ['"one"', "1"]
+    assert json.loads(place.still("sql", "select 1 as one", "--json").stdout) == [{"one": 1}]
 
 
 def test_what_a_run_left_holds_and_was_told_as_openlineage_events(place: Place, first: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ def states(root: DataRoot) -> dict[str, set[str]]:
     return {state: {row["request_key"] for row in rows if row["state"] == state} for state in ("paid", "maybe_paid")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_killed_worker_and_a_killed_driver_lose_nothing(data_root: DataRoot, prefect_url: str, seed: int) -> None:
     rng = random.Random(seed)

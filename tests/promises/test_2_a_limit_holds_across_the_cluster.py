@@ -10,6 +10,7 @@ from warehouse.layout import DataRoot
 pytestmark = pytest.mark.line
 
 
+@pytest.mark.slow
 def test_two_runs_on_one_ray_share_one_quota(data_root: DataRoot, prefect_url: str) -> None:
     quota = {"requests_per_minute": 1500, "tokens_per_minute": 1_500_000, "concurrency": 24}
     with SimulatedTeacher(

@@ -99,6 +99,7 @@ def test_a_student_is_trained_once_and_recorded_with_what_was_measured(
 
 
 @pytest.mark.line
+@pytest.mark.slow
 def test_adapters_are_trained_on_a_local_model_and_rows_take_the_form_its_template_keeps(
     data_root: DataRoot, version: str, tmp_path: Path, on_ray: None
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_worker_that_fails_is_one_line_and_the_run_is_listed_as_failed(
     assert [row["state"] for row in recorded(data_root)] == ["failed"]
 
 
+@pytest.mark.slow
 def test_a_training_killed_in_the_middle_goes_on_from_its_last_checkpoint(data_root: DataRoot, version: str) -> None:
     student = STUDENT.model_copy(update={"max_steps": 120, "checkpoint_every": 10})
     job = _job(data_root, version, student)
