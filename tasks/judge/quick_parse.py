@@ -17,7 +17,7 @@ from typing import Any
 
 _SHAPES = 1024
 _LONGEST_SHAPE = 100
-"""Tokens of a sequence whose tree is kept: a tree takes some 2.5 KB a token."""
+"""Tokens of a sequence whose tree is kept: a tree takes some 1.3 KB a token."""
 
 
 class _Read:
