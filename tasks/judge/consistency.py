@@ -15,7 +15,7 @@ from tasks.judge.numbers import Number, has_unread, read_numbers
 from tasks.judge.policy import JudgePolicy
 from tasks.judge.verify import by_text, folded, verify
 
-VERSION = 1
+VERSION = 2
 _LONGEST = 200
 """Characters of an answer that is compared; a longer one is a text that holds more than an answer."""
 _SHORT = 60

@@ -2,7 +2,8 @@
 
 Explicit forms win, and of several the last in the text: `<answer>X</answer>`, `\\boxed{X}`, `#### X`,
 `Answer: X`. Without one of these a sentence like "the answer is X" counts; without that the whole text is
-the answer. Only the last 20,000 characters are looked at, so that no text takes long.
+the answer. A sentence that says what the answer is not says no answer, and what it names is none. Only the last
+20,000 characters are looked at, so that no text takes long.
 """
 
 import re
@@ -30,6 +31,14 @@ _SENTENCE = re.compile(
     r"\banswer[ \t]+(?:is|equals|=|will be|would be)[ \t]*:?[ \t]*(?!correct|right|wrong|not\b)([^\n]+)",
     re.IGNORECASE,
 )
+_DENIED = re.compile(
+    r"\banswer[ \t]+(?:(?:is|was|equals|=)[ \t]+(?:(?:\w{1,20}ly|still|in fact|of course),?[ \t]+){0,2}"
+    r"(?:not|never|no longer)\b|(?:is|was|ca|wo|would|could|should)n['’]t\b"
+    r"|(?:can|will|would|could|should)[ \t]?not\b|does(?:[ \t]not|n['’]t)\b)"
+    r"[^\n]*?(?=(?<!\\)[.!?;](?:\s|\Z)|\n|\Z|,?[ \t]+(?:but|rather|instead)\b|,[ \t]+(?:it|so|as|since|because)\b)",
+    re.IGNORECASE,
+)
+"""What the answer is not, up to where the sentence ends or turns to what it is."""
 _SENTENCE_END = re.compile(r"(?<!\\)[.!?](?=\s|$)")
 _DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("__", "__"), ("`", "`"), ('"', '"'))
 
@@ -52,9 +61,11 @@ def final_answer(text: str) -> FinalAnswer:
     if explicit:
         at, form, found = max(explicit)
         return FinalAnswer(stripped(found), form, stripped(tail[at:] if form in ("hashes", "marker") else found))
-    if "answer" in tail.casefold() and (said := list(_SENTENCE.finditer(tail))):
-        sentence = stripped(first_sentence(said[-1].group(1)))
-        return FinalAnswer(sentence, "sentence", sentence)
+    if "answer" in tail.casefold():
+        tail = _DENIED.sub("", tail)
+        if said := list(_SENTENCE.finditer(tail)):
+            sentence = stripped(first_sentence(said[-1].group(1)))
+            return FinalAnswer(sentence, "sentence", sentence)
     return FinalAnswer(stripped(tail), "whole", stripped(tail))
 
 
@@ -83,7 +94,8 @@ def last_statement(text: str) -> FinalAnswer | None:
     tail = text[-_TAIL:]
     found = list(_explicit(tail))
     if "answer" in tail.casefold():
-        found += [(said.start(1), "sentence", first_sentence(said[1])) for said in _SAID.finditer(tail)]
+        stated = (said for said in _SAID.finditer(tail) if not _DENIED.match(tail, said.start()))
+        found += [(said.start(1), "sentence", first_sentence(said[1])) for said in stated]
     if not found:
         return None
     at, form, content = max(found)

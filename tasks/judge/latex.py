@@ -5,12 +5,14 @@ import re
 from fractions import Fraction
 
 _REWRITES = (
-    ("\\~", re.compile(r"\\(?:left|right|displaystyle|limits)(?![A-Za-z])|\\[!,;: ]|~"), ""),
+    ("\\", re.compile(r"\\(?:left|right|displaystyle|limits)(?![A-Za-z])|\\[!,;: ]"), ""),
+    ("~", re.compile("~"), ""),
     ("\\", re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}"), r"\1"),
     ("\\", re.compile(r"\\[dt]frac"), r"\\frac"),
     ("\\", re.compile(r"\\frac\s*([0-9A-Za-z])\s*([0-9A-Za-z])"), r"\\frac{\1}{\2}"),
     ("\\", re.compile(r"\\sqrt\s*([0-9A-Za-z])"), r"\\sqrt{\1}"),
-    ("^°", re.compile(r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ|°"), ""),
+    ("^", re.compile(r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ"), ""),
+    ("°", re.compile("°"), ""),
     ("\\", re.compile(r"\\\$"), ""),
     ("\\", re.compile(r"\\%"), "%"),
     (",", re.compile(r"(?<=\d)(?:\{,\}|,)(?=\d{3}(?!\d))"), ""),
@@ -18,7 +20,7 @@ _REWRITES = (
     ("^", re.compile(r"\^\{(\w)\}"), r"^\1"),
     ("_", re.compile(r"_\{(\w)\}"), r"_\1"),
 )
-"""Signs of which a text must hold one, or the rewriting finds nothing; what is found; what is written instead."""
+"""A sign that a text must hold, or the rewriting finds nothing; what is found; what is written instead."""
 _CURRENCY = re.compile(r"^\\\$\s*(?=[\d.])")
 _ASSIGNED = re.compile(r"^[A-Za-z]\s*=\s*(?=[^=]+$)")
 _WORD = re.compile(r"[A-Za-z]{2,}")
@@ -45,8 +47,8 @@ def normalised(text: str) -> str:
     text = without_dollars(text)
     if "=" in text:
         text = _ASSIGNED.sub("", text)
-    for signs, pattern, replacement in _REWRITES:
-        if any(sign in text for sign in signs):
+    for sign, pattern, replacement in _REWRITES:
+        if sign in text:
             text = pattern.sub(replacement, text)
     text = "".join(text.split())
     return text.casefold() if _WORD.fullmatch(text) else text

@@ -7,6 +7,7 @@ Nothing is concluded from a value that may be zero, nor from what is not read he
 
 import cmath
 import math
+from collections.abc import Callable
 from typing import Any
 
 _POINT = (1.2837, 0.7419, 2.1931, 1.6183, 0.5477, 2.7013, 1.1127, 0.8631)
@@ -15,6 +16,8 @@ _ROUNDED = 2.0**-50
 _MOST_POWER, _MOST = 64.0, 1e100
 _CLEAR = 1e4
 """How many times the bound of its error a value must be: no expression of a few hundred operations comes near."""
+_LEAST = 1e-9
+"""A factor that is smaller is not multiplied: math-verify takes what is below 1e-15 for nothing."""
 
 Value = tuple[complex, float]
 """A value, and how far off it may be."""
@@ -26,19 +29,31 @@ class _Unread(Exception):
 
 def is_clearly_not_zero(expression: Any) -> bool:
     """Whether a sympy expression has a value that cannot be zero."""
-    names = sorted(getattr(expression, "free_symbols", ()), key=str)
+    return _is_apart([expression], lambda values: values[0])
+
+
+def are_clearly_apart(one: Any, other: Any) -> bool:
+    """Whether the difference of two sympy expressions has a value that cannot be zero."""
+    return _is_apart([one, other], lambda values: _sum([values[0], (-values[1][0], values[1][1])]))
+
+
+def _is_apart(expressions: list[Any], combined: Callable[[list[Value]], Value]) -> bool:
+    names = sorted(set().union(*(getattr(one, "free_symbols", ()) for one in expressions)), key=str)
     if len(names) > len(_POINT):
         return False
+    point = dict(zip(names, _POINT, strict=False))
     try:
-        value, error = _value(expression, dict(zip(names, _POINT, strict=False)))
+        value, error = combined([_value(expression, point) for expression in expressions])
     except (_Unread, OverflowError, ZeroDivisionError, ValueError, RecursionError):
         return False
-    return abs(value) > _CLEAR * error + 1e-9
+    return abs(value) > _CLEAR * error + _LEAST
 
 
 def _value(expression: Any, point: dict[Any, float]) -> Value:
     if expression.is_Symbol:
         return point[expression], 0.0
+    if expression.is_Rational:
+        return _constant(complex(expression.p / expression.q if expression.q else math.nan))
     if expression.is_Number or expression.is_NumberSymbol:
         return _constant(complex(expression))
     kind = type(expression).__name__
@@ -65,6 +80,8 @@ def _sum(parts: list[Value]) -> Value:
 
 def _product(parts: list[Value]) -> Value:
     value, error = 1 + 0j, 0.0
+    if any(0 < abs(part) < _LEAST for part, _ in parts):
+        raise _Unread
     for part, its in parts:
         error = abs(value) * its + abs(part) * error + error * its
         value *= part

@@ -92,19 +92,29 @@ def _number(found: re.Match[str]) -> Number:
     if found["whole"]:
         written = int(found["whole"]) + Fraction(int(found["top"]), int(found["bottom"]))
     else:
-        written = Fraction(found["digits"].replace(",", "") + (found["exponent"] or ""))
-        written /= Fraction(found["under"] or 1)
+        digits = found["digits"].replace(",", "")
+        written = Fraction(
+            int(digits) if digits.isdecimal() and not found["exponent"] else digits + (found["exponent"] or "")
+        )
+        if found["under"]:
+            written /= Fraction(found["under"])
     if found["negative"] or found["sign"] == "-" or found["sign_after"]:
         written = -written
-    unit = (found["unit"] or "").lower()
-    scale = Fraction(_SCALES.get(unit, 1)) if unit in _SCALES or not unit else Fraction(1, 100)
+    if not found["unit"]:
+        return Number(found[0].strip(), written, written)
+    unit = found["unit"].lower()
+    scale = Fraction(_SCALES[unit]) if unit in _SCALES else Fraction(1, 100)
     return Number(found[0].strip(), written * scale, written)
 
 
 def same(left: Number, right: Number) -> bool:
     """Equal in value, whole numbers exactly and others within one part in 10^9 (what floating point loses,
     not what rounding does)."""
-    return any(_equal(a, b) for a in {left.value, left.also} for b in {right.value, right.also})
+    return any(_equal(a, b) for a in _readings(left) for b in _readings(right))
+
+
+def _readings(number: Number) -> tuple[Fraction, ...]:
+    return (number.value,) if number.also is number.value else (number.value, number.also)
 
 
 def _equal(left: Fraction, right: Fraction) -> bool:

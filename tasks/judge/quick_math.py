@@ -1,31 +1,52 @@
 """Make math-verify several times faster, without changing what it says: its parser, its
-numbers, its `simplify`, its differences of sets.
-
-Its ANTLR grammar is parsed with full-context prediction, whose results ANTLR does not keep from one text to the next.
-ANTLR's documented way out has two stages. Prediction in SLL mode, which is kept, gives the tree that LL mode would
-give, or a syntax error (ANTLR's documentation of PredictionMode.SLL); after an error, the parse is done again in LL
-mode. That holds for texts that are parsed to their end, so a text of which something is left is done again too.
-"""
+numbers, its `simplify`, its differences of sets."""
 
 import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 from tasks.judge.linear import are_different_lines
-from tasks.judge.nonzero import is_clearly_not_zero
+from tasks.judge.nonzero import are_clearly_apart
+from tasks.judge.polynomial import are_equal
+from tasks.judge.quick_parse import quicken_trees, two_stages
 from tasks.judge.spans import spans
 
+_MOST_MEMBERS = 20
 
-def _unless_clear(full: Any) -> Any:
-    """math-verify simplifies a difference only to ask whether it is zero."""
-    from sympy import Expr, Integer
+
+@functools.lru_cache(maxsize=64)
+def _decided(gold: Any, said: Any) -> bool | None:
+    """Whether two expressions are equal for all values of their symbols; None where that is not plain to see."""
+    if are_clearly_apart(gold, said):
+        return False
+    return are_equal(gold, said) or None
+
+
+def _are_plain(gold: Any, said: Any) -> bool:
+    from sympy import Expr, MatrixExpr
+
+    return all(isinstance(one, Expr) and not isinstance(one, MatrixExpr) for one in (gold, said))
+
+
+def _are_written_out(gold: Any, said: Any) -> bool:
+    """Whether none is a number or a percentage: those math-verify compares to 15 digits in ways of its own."""
+    from math_verify.grader import is_atomic_or_pct_atomic
+    from sympy import Number
+
+    return _are_plain(gold, said) and not any(is_atomic_or_pct_atomic(one, Number) for one in (gold, said))
+
+
+def _unless_decided(full: Any, is_read: Callable[[Any, Any], bool]) -> Any:
+    """math-verify asks whether a difference is zero to 15 digits, then whether it is simplified to zero; that one of
+    the two is so is enough for it."""
 
     @functools.wraps(full)
-    def simplify(difference: Any) -> Any:
-        is_apart = isinstance(difference, Expr) and is_clearly_not_zero(difference)
-        return Integer(1) if is_apart else full(difference)
+    def are_the_same(gold: Any, said: Any, *precision: int) -> bool:
+        found = _decided(gold, said) if is_read(gold, said) else None
+        return bool(full(gold, said, *precision)) if found is None else found
 
-    return simplify
+    return are_the_same
 
 
 def _unless_lines(full: Any) -> Any:
@@ -44,6 +65,8 @@ def _unless_spans(full: Any) -> Any:
 
     @functools.wraps(full)
     def symmetric_difference(self: Any, other: Any) -> Any:
+        if isinstance(self, FiniteSet) and isinstance(other, FiniteSet) and _has_another(self, other):
+            return FiniteSet(0)
         mine, theirs = spans(self), spans(other)
         if mine is None or theirs is None:
             return full(self, other)
@@ -52,53 +75,59 @@ def _unless_spans(full: Any) -> Any:
     return symmetric_difference
 
 
-class _Read:
-    """A parser that is done: it gives the tree it has read."""
+def _has_another(one: Any, other: Any) -> bool:
+    """Whether a set has a member that is clearly none of the other's."""
+    from sympy import Expr
 
-    def __init__(self, tree: Any) -> None:
-        self._tree = tree
-
-    def math(self) -> Any:
-        return self._tree
+    members = [*one.args, *other.args]
+    if len(members) > _MOST_MEMBERS or not all(isinstance(member, Expr) for member in members):
+        return False
+    pairs = ((one.args, other.args), (other.args, one.args))
+    return any(all(are_clearly_apart(a, b) for b in theirs) for mine, theirs in pairs for a in mine)
 
 
 def install() -> None:
     """Change how math-verify parses, reads numbers, simplifies and compares sets in this process; a second call does
     nothing."""
     from latex2sympy2_extended.latex2sympy2 import _Latex2Sympy
-    from math_verify import grader
+    from math_verify import grader, parser
     from sympy import Set
 
     if hasattr(_Latex2Sympy.create_parser, "__wrapped__"):
         return
-    _Latex2Sympy.create_parser = _two_stages(_Latex2Sympy.create_parser)
+    _Latex2Sympy.create_parser = two_stages(_Latex2Sympy.create_parser)
     _Latex2Sympy.parse_number = _at_once(_Latex2Sympy.parse_number)
-    grader.simplify = _unless_clear(grader.simplify)
+    quicken_trees()
+    parser.extract_target_from_pred = _unless_formula(parser.extract_target_from_pred)
+    grader.sympy_numeric_eq = _unless_decided(grader.sympy_numeric_eq, _are_written_out)
+    grader.sympy_symbolic_eq = _unless_decided(grader.sympy_symbolic_eq, _are_plain)
     Set.symmetric_difference = _unless_spans(Set.symmetric_difference)
     grader.sympy_solve_and_compare = _unless_lines(grader.sympy_solve_and_compare)
 
 
-def _two_stages(full: Any) -> Any:
+_FORMULA = re.compile(r"^\$(?P<first_latexInlineDollar>[^$\n]*[^$\n\\])\$\Z")
+_LOOKED_FOR = re.compile(r"answer|boxed", re.IGNORECASE)
+"""What all patterns of math-verify ask for but those that it tries last, of which all look alike: priority 300."""
+_LAST = 300
+
+
+def _unless_formula(full: Any) -> Any:
+    """math-verify looks for formulas with a dozen patterns. Where a text is one between dollars they find it too: its
+    match is the longest, and the longest comes first. What they look for next, numbers, is looked for still."""
+
     @functools.wraps(full)
-    def create_parser(self: Any, latex: str) -> Any:
-        for text in dict.fromkeys((latex, grouped(latex))):
-            if (tree := _tree(full(self, text))) is not None:
-                return _Read(tree)
-        return full(self, latex)
+    def extract_target_from_pred(text: str, targets: Any, *mode: Any, **modes: Any) -> Any:
+        if _FORMULA.match(text) and not _LOOKED_FOR.search(text):
+            targets = [(_last_patterns(patterns, kind), kind) for patterns, kind in targets]
+        return full(text, targets, *mode, **modes)
 
-    return create_parser
-
-
-_POWER = re.compile(
-    r"(?P<symbol>\\(?:pi|alpha|beta|gamma|delta|theta|lambda|mu|phi|omega)|(?<![_d\\])[a-cf-hj-zA-DF-HJ-Z])"
-    r"\s*(?P<power>\^\s*(?:\d+|\{\s*\d+\s*\}))(?!\s*(?:[(_'!\[\d.]|\\left|\\[lb]))|\\[A-Za-z]+"
-)
+    return extract_target_from_pred
 
 
-def grouped(latex: str) -> str:
-    """`x^2` as `{x}^2`. The grammar knows the first in two ways, as a power and as a symbol with something above it
-    (which it then takes for a power), and SLL mode stumbles over that; the second in one."""
-    return _POWER.sub(lambda found: f"{{{found['symbol']}}}{found['power']}" if found["symbol"] else found[0], latex)
+def _last_patterns(patterns: Any, kind: Any) -> Any:
+    if type(kind).__name__ == "LatexExtractionConfig":
+        return [(_FORMULA, _LAST)]
+    return [(pattern, priority) for pattern, priority in patterns if priority == _LAST]
 
 
 _DIGITS = re.compile(r"[0-9]{1,300}")
@@ -117,34 +146,3 @@ def _at_once(full: Any) -> Any:
         return Float(plain) if _DECIMAL.fullmatch(plain) else full(self, text)
 
     return parse_number
-
-
-def _tree(parser: Any) -> Any:
-    """The tree of a text that SLL mode reads to its end, else None."""
-    from antlr4 import PredictionMode, Token
-    from antlr4.error.Errors import ParseCancellationException
-    from antlr4.error.ErrorStrategy import BailErrorStrategy
-
-    for recognizer in (parser, parser.getTokenStream().tokenSource):
-        recognizer.removeErrorListeners()
-        recognizer.addErrorListener(_stop())
-    parser._interp.predictionMode = PredictionMode.SLL
-    parser._errHandler = BailErrorStrategy()
-    try:
-        tree = parser.math()
-    except ParseCancellationException:
-        return None
-    return tree if parser.getTokenStream().LA(1) == Token.EOF else None
-
-
-@functools.cache
-def _stop() -> Any:
-    """A listener that ends the parse at the first error, of the lexer too."""
-    from antlr4.error.ErrorListener import ErrorListener
-    from antlr4.error.Errors import ParseCancellationException
-
-    class Stop(ErrorListener):  # type: ignore[misc]
-        def syntaxError(self, *error: Any) -> None:
-            raise ParseCancellationException
-
-    return Stop()

@@ -75,9 +75,8 @@ def is_agreed(text: str) -> bool:
     if "\n " in text and _BLANK_LINE.search(text):
         return False
     if text.isascii():
-        return not any(space in text for space in "\t\r\x0b\x0c")
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    return bool(codes.max() < _TABLE and agreed()[codes].all())
+        return not ("\t" in text or "\r" in text or "\x0b" in text or "\x0c" in text)
+    return not _others().search(text)
 
 
 def slices(text: str) -> Iterator[str]:
@@ -97,6 +96,14 @@ def agreed() -> npt.NDArray[np.bool_]:
     for codes in _NOT_AGREED:
         table[codes.start : codes.stop] = False
     return table
+
+
+@cache
+def _others() -> re.Pattern[str]:
+    """Finds a character on which the two are not known to agree."""
+    edges = np.flatnonzero(np.diff(agreed().astype(np.int8), prepend=0, append=0))
+    runs = (f"{re.escape(chr(first))}-{re.escape(chr(last - 1))}" for first, last in edges.reshape(-1, 2))
+    return re.compile(f"[^{''.join(runs)}]")
 
 
 @cache

@@ -22,7 +22,7 @@ from tasks.judge.code_answer import check_code
 from tasks.judge.final_answer import FinalAnswer, final_answer, first_sentence, stripped
 from tasks.judge.numbers import Number, has_unread, read_numbers, same
 
-VERSION = 3
+VERSION = 4
 VERIFIERS = ("exact", "numeric", "math", "reasoning-gym", "code", "none")
 _WITHOUT_REFERENCE = ("reasoning-gym", "code")
 _LONGEST = 2_000  # characters given to sympy; a final answer is shorter, and parsing time grows faster than length
@@ -127,6 +127,8 @@ def by_text(answer: str, reference: str) -> Check | ForSympy:
     same_text = latex.compared(latex.normalised(gold), latex.normalised(found.text))
     if same_text is not None:
         return _decided(same_text, gold, shown)
+    if _WHOLE.fullmatch(gold) and _WHOLE.fullmatch(found.text):
+        return _decided(False, gold, shown)  # each has one form, and the two are not the same
     left, right = _plain_number(gold), _plain_number(found.text)
     if left and right:
         return _decided(same(left, right), gold, shown)
@@ -138,6 +140,9 @@ def by_text(answer: str, reference: str) -> Check | ForSympy:
     prose = found.form in ("sentence", "marker", "whole") and not latex.is_expression(found.text)
     said = found.text[-600:] if prose else latex.as_latex(found.text)  # in prose it looks for the expression
     return ForSympy(latex.as_latex(gold), said, gold, shown)
+
+
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,29}")
 
 
 def _plain_number(text: str) -> Number | None:

@@ -13,7 +13,7 @@ from tasks.judge.finding import Trace
 from tasks.judge.numbers import has_unread, read_numbers, rewritten
 from tasks.judge.verify import folded, verify
 
-VERSION = 1
+VERSION = 2
 VOTING = ("exact", "numeric", "math")
 """Verifiers that compare answers, and so can compare one sample's with another's."""
 _LONGEST = 200

@@ -187,3 +187,10 @@ def test_both_libraries_cut_text_around_every_agreed_character_alike() -> None:
         texts = [around.format(chr(code)) for code in codes[start : start + 1000] for around in AROUND]
         joined = "".join(f"qq{text}qq\n" for text in texts)
         assert fast.encode(joined, add_special_tokens=False).ids == encoding.encode_ordinary(joined), start
+
+
+def test_a_text_is_agreed_where_each_of_its_characters_is() -> None:
+    known = agreed()
+    for code in range(0x80, len(known)):
+        assert is_agreed(chr(code)) == known[code], hex(code)
+    assert not is_agreed(chr(len(known))) and not is_agreed("é\ud800") and not is_agreed("né\tà")

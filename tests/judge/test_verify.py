@@ -1,14 +1,17 @@
 import json
 import os
+import random
 import signal
 import threading
 import time
 
 import pytest
 
-from tasks.judge import check_process
+from tasks.judge import check_process, latex
+from tasks.judge.check import Check
 from tasks.judge.check_process import CheckProcess
-from tasks.judge.verify import verify
+from tasks.judge.numbers import read_numbers, same
+from tasks.judge.verify import by_text, verify
 
 
 @pytest.mark.parametrize(
@@ -185,3 +188,17 @@ def test_an_unknown_verifier_is_undecided_and_named() -> None:
     check = verify("vibes", "5", "5")
     assert check.code == "unknown_verifier"
     assert "'vibes'" in check.details
+
+
+def test_whole_numbers_are_compared_as_texts_and_say_what_their_values_say() -> None:
+    draws = random.Random(6)
+    texts = [str(draws.choice((1, -1)) * draws.randrange(10 ** draws.randrange(1, 31))) for _ in range(200)]
+    for one, other in zip(texts, [*texts[1:100], *texts[99:199], texts[0]], strict=True):
+        found = by_text(f"\\boxed{{{other}}}", one)
+        assert isinstance(found, Check)
+        assert found.right == same(read_numbers(one)[0], read_numbers(other)[0]) == (int(one) == int(other))
+    assert {by_text(f"\\boxed{{{text}}}", text).right for text in texts} == {True}
+
+
+def test_signs_are_taken_away_alike_one_by_one_and_together() -> None:
+    assert latex.normalised("30^{\\circ}~\\left( x \\right)°") == "30(x)"
