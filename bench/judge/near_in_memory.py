@@ -23,8 +23,8 @@ from near_duplicates import peak_mb  # noqa: E402
 from near_texts import THRESHOLD  # noqa: E402
 
 from tasks.judge.near import ESTIMATE_MARGIN, clusters, similarities  # noqa: E402
-from tasks.judge.sketch import BANDS, Digests, Sketches, estimate, shingles, sketches  # noqa: E402
-from tasks.judge.words import Columns, Counts  # noqa: E402
+from tasks.judge.sketch import BANDS, PERMUTATIONS, SHINGLE, Digests, Sketches, estimate, shingles  # noqa: E402
+from tasks.judge.words import Arrow, Columns, Counts, split  # noqa: E402
 
 AT_ONCE = 250
 CORES = os.cpu_count() or 1
@@ -35,6 +35,17 @@ SHARED_BAND = """
     from seated as a join seated as b on a.bucket = b.bucket and a.place < b.place
     order by all
 """
+
+
+def sketches(texts: Arrow) -> Sketches:
+    """The judge's sketches, without the share of repeated runs, which is another rule's."""
+    from tasks.judge import kernel
+
+    words = split(texts)
+    digests, bands = np.empty((len(words), PERMUTATIONS), np.uint32), np.empty((len(words), BANDS), np.uint64)
+    repeated, none_so_long = np.empty(len(words)), len(words.hashes)
+    kernel.sketch(words.hashes, words.ends, SHINGLE, none_so_long, digests, bands, repeated)
+    return Sketches(words, digests, bands, repeated)
 
 
 def candidates(found: list[Sketches]) -> tuple[Counts, Counts]:

@@ -97,7 +97,16 @@ def test_many_rows_go_in_several_batches_by_count_and_by_bytes(data_root: DataRo
     check_all_answered_once(data_root, teacher, 2 * COUNT)
 
 
-@pytest.mark.parametrize("die_at", ["uploaded", "submitted", "out at the provider", "collecting", "written"])
+@pytest.mark.parametrize(
+    "die_at",
+    [
+        "submitted",
+        *(
+            pytest.param(step, marks=pytest.mark.slow)
+            for step in ("uploaded", "out at the provider", "collecting", "written")
+        ),
+    ],
+)
 def test_killed_at_any_step_the_same_command_buys_nothing_twice(
     data_root: DataRoot, teacher: SimulatedTeacher, die_at: str
 ) -> None:

@@ -26,6 +26,7 @@ from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 from warehouse.manifest import verify_version
 
+pytestmark = pytest.mark.slow
 QUESTIONS = 40
 POLICY = JudgePolicy(min_reasoning_tokens=1)
 

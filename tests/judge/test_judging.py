@@ -243,6 +243,7 @@ def test_what_was_found_in_a_trace_is_not_looked_for_again_when_more_answers_com
     assert rows(data_root, "select count(*) from store.findings_parquet") == [(18,)]
 
 
+@pytest.mark.slow
 def test_verdicts_are_the_same_whether_answers_came_at_once_or_in_parts(data_root: DataRoot, tmp_path: Path) -> None:
     answers = mixed()
     at_once = DataRoot(tmp_path / "at once")

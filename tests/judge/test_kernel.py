@@ -241,6 +241,7 @@ def test_values_are_the_same_in_every_process_and_never_change() -> None:
     assert in_a_process(ROOT) == VALUES
 
 
+@pytest.mark.slow
 def test_where_no_cache_can_be_written_the_kernel_is_compiled_all_the_same(tmp_path: Path) -> None:
     """Its folders are files here, which stops root too."""
     package = tmp_path / "tasks" / "judge"

@@ -39,6 +39,7 @@ def test_what_holds_exits_0_and_what_does_not_exits_1_with_a_line_each(data_root
     assert "there is no version 'sums@9'" in still(data_root, "verify", "sums@9", exit_code=2).stderr
 
 
+@pytest.mark.slow
 def test_signing_shows_in_versions_and_verify(data_root: DataRoot, tmp_path: Path) -> None:
     published = judged(data_root, sums(12)).published()
     private, public = keys(tmp_path, "mine", ec.SECP256R1())

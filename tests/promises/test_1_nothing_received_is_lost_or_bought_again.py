@@ -69,6 +69,7 @@ def test_what_may_have_been_paid_is_held_at_its_worst_and_asked_again_by_the_nex
         assert nothing["rows"] == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_sending_at_once_drains_and_loses_nothing(data_root: DataRoot, prefect_url: str) -> None:
     with SimulatedTeacher(latency=0.5) as teacher:
         with Run.start(data_root, teacher, prefect_url, "run-1", **JOB) as run:
@@ -85,6 +86,7 @@ def test_ctrl_c_stops_sending_at_once_drains_and_loses_nothing(data_root: DataRo
         assert len(states(data_root)["paid"]) == ROWS
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_a_batch_is_being_committed_leaves_no_segment_behind(
     data_root: DataRoot, prefect_url: str
 ) -> None:

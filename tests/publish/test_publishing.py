@@ -271,6 +271,7 @@ def test_a_version_whose_listing_was_killed_is_listed_by_the_next_run(data_root:
     assert line.published().is_new is False
 
 
+@pytest.mark.slow
 def test_a_killed_version_that_is_out_of_date_is_listed_too_and_the_next_gets_the_next_number(
     data_root: DataRoot, tmp_path: Path
 ) -> None:

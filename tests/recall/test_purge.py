@@ -16,6 +16,7 @@ from tasks.recall.verify import verify
 from warehouse.errors import BadInput
 from warehouse.records import content_id
 
+pytestmark = pytest.mark.slow
 THEIRS = select(teacher="theirs")
 ID = THEIRS.recall_id
 
@@ -132,7 +133,6 @@ def test_one_persons_traces_leave_their_files_and_the_other_rows_stay(made: Dril
     assert texts_left(drilled.root.path, SHARED + LATE[1:])
 
 
-@pytest.mark.slow
 def test_a_purge_that_is_killed_goes_on(applied: Drill, tmp_path: Path) -> None:
     drilled = copy(applied, tmp_path / "data")
     for step in ("parts", "files", "catalog"):

@@ -141,6 +141,7 @@ for number in itertools.count():
 """
 
 
+@pytest.mark.slow
 def test_commits_killed_at_seeded_moments_lose_nothing_that_was_acknowledged(data_root: DataRoot) -> None:
     rng = random.Random(20261121)
     acknowledged: list[str] = []
@@ -161,6 +162,7 @@ def test_commits_killed_at_seeded_moments_lose_nothing_that_was_acknowledged(dat
         assert len(found) <= len(acknowledged) + round_number + 1  # at most one a kill was committed and not said
 
 
+@pytest.mark.slow
 def test_processes_that_commit_at_once_all_succeed(data_root: DataRoot) -> None:
     script = LOOP.replace("itertools.count()", "range(5)")
     processes = [
