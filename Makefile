@@ -2,9 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SHELL := /bin/bash
-# Three files of tests at once on two cores: much of a test's time is spent waiting. In the order of the folders: files
-# with few tests, which come last otherwise, are the long ones.
-SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
+# Files of tests side by side, as much of a test's time is spent waiting; in the order of the folders, as files with few
+# tests, which come last otherwise, are the long ones. Two at once where tests have bounds in seconds.
+SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test slow long check lint types lock bench clean
 
@@ -12,12 +12,11 @@ demo: .venv/ready
 	$(BIN)/still demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest -m "not slow and not long and not gpu" $(SIDE_BY_SIDE) --durations=15
+	$(BIN)/python -m pytest -m "not slow and not long and not gpu" -n 3 $(SIDE_BY_SIDE) --durations=15
 
-# Side by side first; what fails there is named, and judged alone: these tests have bounds in seconds, and others
-# starve them now and then. What fails twice fails.
+# What fails side by side is named, and judged alone: others starve it now and then. What fails twice fails.
 slow: .venv/ready
-	$(BIN)/python -m pytest -m "slow and not long" $(SIDE_BY_SIDE) --durations=15 \
+	$(BIN)/python -m pytest -m "slow and not long" -n 2 $(SIDE_BY_SIDE) --durations=15 \
 	  || $(BIN)/python -m pytest -m "slow and not long" --last-failed --last-failed-no-failures=none
 
 long: .venv/ready

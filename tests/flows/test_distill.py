@@ -169,7 +169,7 @@ def test_a_plan_says_what_it_would_ask_and_asks_one_probe(place: Place, teacher:
     assert place.sql("select * from funnel where dataset = 'planned'") == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ctrl_c_keeps_what_was_received_and_the_same_command_goes_on(place: Place) -> None:
     with SimulatedTeacher(latency=0.5) as slow:
         place.write_teacher(slow.base_url, name="slow", simulated=True, quota={"concurrency": 16})

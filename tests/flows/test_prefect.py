@@ -195,6 +195,7 @@ def test_a_cancelled_run_stops_sending_drains_and_loses_nothing(
     assert len(again) <= ledger["maybe"]
 
 
+@pytest.mark.long
 def test_two_runs_of_one_dataset_do_not_overlap(place: Place, api: Api, teacher: SimulatedTeacher) -> None:
     teacher.switch(latency=0.5)
     recipe = recipe_of(place, "twice", 60)

@@ -156,6 +156,7 @@ def test_a_driver_killed_while_judging_or_publishing_asks_nothing_again(
     assert shard_checksums(place, again["published"]["version"]) == undisturbed
 
 
+@pytest.mark.long
 def test_a_driver_killed_while_training_trains_again_and_keeps_the_version(
     place: Place, referee: SimulatedTeacher, undisturbed: dict[str, str]
 ) -> None:

@@ -72,7 +72,7 @@ def test_a_ceiling_on_dollars_and_one_on_requests_hold_and_a_missing_price_refus
         assert 2.0 - WORST_TOKENS * price / 1e6 < spent <= 2.0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_accounts_ceiling_holds_over_runs_at_once_datasets_and_a_killed_driver(
     data_root: DataRoot, prefect_url: str
 ) -> None:
