@@ -82,10 +82,6 @@ def _factors(seed: int) -> npt.NDArray[np.uint32]:
 
 
 _MORE, _ENDED, _THEN = _steps()
-_AFTER = _THEN[:128].copy()
-"""Where a text is after an ASCII character, whatever stood before it."""
-_FIRST_LONG = np.uint64(128)
-"""The first byte that no ASCII character has."""
 _VALUES, _POWERS = _lowered(), _powers()
 _TIMES, _PLUS = _factors(1) | np.uint32(1), _factors(2)
 
@@ -130,8 +126,7 @@ def split(data: Any, offsets: Any, words: Any, ends: Any) -> None:
             place &= _MORE[step]
             value = (value & _MORE[step]) + _VALUES[byte] * _POWERS[place & _PERIOD]
             place += _ONE
-            # A branch that is nearly always foreseen: the next byte need not wait for the table.
-            where = np.uint64(_AFTER[byte]) if byte < _FIRST_LONG else np.uint64(_THEN[step])
+            where = np.uint64(_THEN[step])
         if where != _ZERO:
             words[at] = value
             at += _ONE
