@@ -23,7 +23,7 @@ from near_duplicates import peak_mb  # noqa: E402
 from near_texts import THRESHOLD  # noqa: E402
 
 from tasks.judge.near import ESTIMATE_MARGIN, clusters, similarities  # noqa: E402
-from tasks.judge.sketch import BANDS, PERMUTATIONS, SHINGLE, Digests, Sketches, estimate, shingles  # noqa: E402
+from tasks.judge.sketch import BANDS, Digests, Sketches, estimate, shingles, sketched  # noqa: E402
 from tasks.judge.words import Arrow, Columns, Counts, split  # noqa: E402
 
 AT_ONCE = 250
@@ -39,13 +39,8 @@ SHARED_BAND = """
 
 def sketches(texts: Arrow) -> Sketches:
     """The judge's sketches, without the share of repeated runs, which is another rule's."""
-    from tasks.judge import kernel
-
     words = split(texts)
-    digests, bands = np.empty((len(words), PERMUTATIONS), np.uint32), np.empty((len(words), BANDS), np.uint64)
-    repeated, none_so_long = np.empty(len(words)), len(words.hashes)
-    kernel.sketch(words.hashes, words.ends, SHINGLE, none_so_long, digests, bands, repeated)
-    return Sketches(words, digests, bands, repeated)
+    return sketched(words, repeated_run=len(words.hashes))
 
 
 def candidates(found: list[Sketches]) -> tuple[Counts, Counts]:

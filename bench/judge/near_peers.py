@@ -47,12 +47,7 @@ def gaoya(texts: list[str], place: Path) -> Callable[[], Iterable[int]]:
     from gaoya.minhash import MinHashStringIndex
 
     def run() -> Iterator[int]:
-        index = MinHashStringIndex(
-            hash_size=32, jaccard_threshold=THRESHOLD, num_bands=BANDS, band_size=ROWS, num_hashes=BANDS * ROWS,
-            analyzer="word", ngram_range=(SHINGLE, SHINGLE), id_container="smallvec",
-        )  # fmt: skip
-        index.par_bulk_insert_docs(list(range(len(texts))), texts)
-        return clustered((number, other) for number, met in enumerate(index.par_bulk_query(texts)) for other in met)
+        return clustered(_gaoya_pairs(MinHashStringIndex, texts, BANDS, ROWS, THRESHOLD))
 
     return run
 
@@ -63,11 +58,6 @@ def gaoya_exact(texts: list[str], place: Path) -> Callable[[], Iterable[int]]:
     from gaoya.minhash import MinHashStringIndex
 
     def run() -> Iterator[int]:
-        index = MinHashStringIndex(
-            hash_size=32, jaccard_threshold=THRESHOLD - 0.15, num_bands=25, band_size=5, num_hashes=125,
-            analyzer="word", ngram_range=(SHINGLE, SHINGLE), id_container="smallvec",
-        )  # fmt: skip
-        index.par_bulk_insert_docs(list(range(len(texts))), texts)
         sets: dict[int, frozenset[str]] = {}
 
         def shared(one: int, other: int) -> float:
@@ -77,10 +67,20 @@ def gaoya_exact(texts: list[str], place: Path) -> Callable[[], Iterable[int]]:
             both = len(sets[one] & sets[other])
             return both / (len(sets[one]) + len(sets[other]) - both)
 
-        proposed = ((number, other) for number, met in enumerate(index.par_bulk_query(texts)) for other in met)
+        proposed = _gaoya_pairs(MinHashStringIndex, texts, 25, 5, THRESHOLD - 0.15)
         return clustered(pair for pair in proposed if pair[0] < pair[1] and shared(*pair) >= THRESHOLD)
 
     return run
+
+
+def _gaoya_pairs(index_of: Any, texts: list[str], bands: int, rows: int, threshold: float) -> Iterator[tuple[int, int]]:
+    """What gaoya's index proposes, each pair both ways."""
+    index = index_of(
+        hash_size=32, jaccard_threshold=threshold, num_bands=bands, band_size=rows, num_hashes=bands * rows,
+        analyzer="word", ngram_range=(SHINGLE, SHINGLE), id_container="smallvec",
+    )  # fmt: skip
+    index.par_bulk_insert_docs(list(range(len(texts))), texts)
+    return ((number, other) for number, met in enumerate(index.par_bulk_query(texts)) for other in met)
 
 
 def datasketch(texts: list[str], place: Path) -> Callable[[], Iterable[int]]:

@@ -7,7 +7,6 @@ Nothing is concluded from a value that may be zero, nor from what is not read he
 
 import cmath
 import math
-from collections.abc import Callable
 from typing import Any
 
 _POINT = (1.2837, 0.7419, 2.1931, 1.6183, 0.5477, 2.7013, 1.1127, 0.8631)
@@ -27,23 +26,15 @@ class _Unread(Exception):
     """Something that is not read here, or a value that is no number."""
 
 
-def is_clearly_not_zero(expression: Any) -> bool:
-    """Whether a sympy expression has a value that cannot be zero."""
-    return _is_apart([expression], lambda values: values[0])
-
-
 def are_clearly_apart(one: Any, other: Any) -> bool:
     """Whether the difference of two sympy expressions has a value that cannot be zero."""
-    return _is_apart([one, other], lambda values: _sum([values[0], (-values[1][0], values[1][1])]))
-
-
-def _is_apart(expressions: list[Any], combined: Callable[[list[Value]], Value]) -> bool:
-    names = sorted(set().union(*(getattr(one, "free_symbols", ()) for one in expressions)), key=str)
+    names = sorted(set().union(*(getattr(each, "free_symbols", ()) for each in (one, other))), key=str)
     if len(names) > len(_POINT):
         return False
     point = dict(zip(names, _POINT, strict=False))
     try:
-        value, error = combined([_value(expression, point) for expression in expressions])
+        subtracted, its_error = _value(other, point)
+        value, error = _sum([_value(one, point), (-subtracted, its_error)])
     except (_Unread, OverflowError, ZeroDivisionError, ValueError, RecursionError):
         return False
     return abs(value) > _CLEAR * error + _LEAST

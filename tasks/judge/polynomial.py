@@ -11,7 +11,7 @@ from typing import Any
 Monomial = tuple[tuple[str, Any, int], ...]
 """Factors in order: of which sort (`s`, or `r` for a root), the symbol or the number under the root, and its power."""
 Polynomial = dict[Monomial, Fraction]
-_MOST_TERMS, _MOST_POWER, _MOST_DIGITS = 60, 30, 10**60
+_MOST_TERMS, _MOST_POWER, _LARGEST = 60, 30, 10**60
 _MOST_UNDER_ROOT = 10**6
 
 
@@ -43,7 +43,7 @@ def polynomial(expression: Any) -> Polynomial | None:
 
 
 def _constant(value: Fraction) -> Polynomial | None:
-    if max(abs(value.numerator), value.denominator) > _MOST_DIGITS:
+    if max(abs(value.numerator), value.denominator) > _LARGEST:
         return None
     return {(): value} if value else {}
 
@@ -83,7 +83,7 @@ def _joined(one: Monomial, other: Monomial) -> Monomial:
 def _bounded(terms: Polynomial) -> Polynomial | None:
     kept = {monomial: value for monomial, value in terms.items() if value}
     is_long = len(kept) > _MOST_TERMS or any(power > _MOST_POWER for monomial in kept for _, _, power in monomial)
-    is_long |= any(max(abs(value.numerator), value.denominator) > _MOST_DIGITS for value in kept.values())
+    is_long |= any(max(abs(value.numerator), value.denominator) > _LARGEST for value in kept.values())
     return None if is_long else kept
 
 

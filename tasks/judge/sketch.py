@@ -42,14 +42,14 @@ def sketches(texts: Arrow) -> Sketches:
     return sketched(split(texts))
 
 
-def sketched(split_texts: Columns) -> Sketches:
-    """The same of texts that are already words."""
+def sketched(split_texts: Columns, repeated_run: int = REPEATED) -> Sketches:
+    """The same of texts that are already words; of a text of up to `repeated_run` words no repetition is counted."""
     from tasks.judge import kernel
 
     count = len(split_texts)
     digests, bands = np.empty((count, PERMUTATIONS), np.uint32), np.empty((count, BANDS), np.uint64)
     repeated = np.empty(count, np.float64)
-    kernel.sketch(split_texts.hashes, split_texts.ends, SHINGLE, REPEATED, digests, bands, repeated)
+    kernel.sketch(split_texts.hashes, split_texts.ends, SHINGLE, repeated_run, digests, bands, repeated)
     return Sketches(split_texts, digests, bands, repeated)
 
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from warehouse.errors import BadInput
+from warehouse.query import ID_LENGTH
 from warehouse.records import content_id
 
-_TRACE_ID = re.compile("[0-9a-f]{32}")
+_TRACE_ID = re.compile(f"[0-9a-f]{{{ID_LENGTH}}}")
 _WORDS = {
     "teacher": "teacher",
     "route": "route",
@@ -92,7 +93,8 @@ def select(
     for line in listed or ():
         if not _TRACE_ID.fullmatch(line):
             raise BadInput(
-                f"--traces holds {line[:60]!r}, which is no trace id: write whole ids of 32 hex digits, one a line"
+                f"--traces holds {line[:60]!r}, which is no trace id: "
+                f"write whole ids of {ID_LENGTH} hex digits, one a line"
             )
     found = Selection(
         teacher, route, terms, _time("--from", since), _time("--to", until), decision, prompt_source, listed

@@ -267,7 +267,7 @@ def test_an_input_against_which_nothing_speaks_is_allowed(case: Case) -> None:
     assert stated(case) and case.allowed()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(sound(), st.lists(st.sampled_from(sorted(BREAKS)), min_size=1, max_size=4))
 def test_whatever_is_broken_once_or_more_denies(case: Case, breaks: list[str]) -> None:
     for name in breaks:
@@ -332,13 +332,13 @@ def arbitrary(draw: st.DrawFn) -> Case:
     return Case(built, license, draw(st.sampled_from(["ask", "publish", "train", ""])), draw(facts), draw(words))
 
 
-@settings(max_examples=700, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(arbitrary())
 def test_the_gate_says_yes_just_where_everything_that_is_asked_for_is_there(case: Case) -> None:
     assert case.allowed() == stated(case)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(sound(), facts, words, reviews)
 def test_other_facts_words_and_reviews_are_ruled_on_as_stated(
     case: Case, student: StudentFacts | None, said: tuple[Attestation, ...], signed: Review | None
