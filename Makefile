@@ -5,6 +5,8 @@ SHELL := /bin/bash
 # Files of tests side by side, as much of a test's time is spent waiting; in the order of the folders, as files with few
 # tests, which come last otherwise, are the long ones. Two at once where tests have bounds in seconds.
 SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder
+# Tests start hundreds of processes, each of which would compile all that it imports where images forbid writing it down.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test slow long check lint types lock bench clean
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from simulated import SimulatedTeacher
-from still import Place, prefect_server, running_ray, wait_until
+from still import Place, running_ray, shared_prefect_server, wait_until
 
 import flows  # noqa: F401  (sets the switches that Ray and Prefect read when they are imported)
 from tasks.gym import stand_in_for_solver
@@ -41,9 +41,10 @@ def teacher(shared_teacher: SimulatedTeacher) -> Iterator[SimulatedTeacher]:
 
 
 @pytest.fixture(scope="session")
-def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One real Prefect server for all tests that run the line."""
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as url:
+def prefect_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+    """One real Prefect server for all tests that run the line, in whichever process of this test run."""
+    folder = tmp_path_factory.getbasetemp()
+    with shared_prefect_server((folder if worker_id == "master" else folder.parent) / "prefect") as url:
         yield url
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fcntl import LOCK_EX, LOCK_SH, flock
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -64,6 +65,20 @@ def prefect_server(home: Path) -> Iterator[str]:
         finally:
             os.killpg(server.pid, signal.SIGTERM)
             server.wait(timeout=60)
+
+
+@contextmanager
+def shared_prefect_server(folder: Path) -> Iterator[str]:
+    """The same for all processes that name this folder: starting one takes more CPU time than most tests do."""
+    folder.mkdir(exist_ok=True)
+    with (folder / "users").open("a") as users:
+        flock(users, LOCK_SH)
+        with (folder / "starting").open("a") as starting:
+            flock(starting, LOCK_EX)
+            if not (folder / "url").exists():
+                subprocess.run([sys.executable, Path(__file__).with_name("prefect_host.py"), folder], check=True)
+                wait_until((folder / "url").exists, 200, f"Prefect does not start; see {folder}/server.log")
+        yield (folder / "url").read_text()
 
 
 def _answers(url: str) -> bool:

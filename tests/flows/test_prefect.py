@@ -15,7 +15,7 @@ from urllib.request import Request
 import pytest
 import yaml
 from simulated import SimulatedTeacher
-from still import BIN, OPENER, Place, sums, wait_until
+from still import BIN, OPENER, Place, prefect_server, sums, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +74,13 @@ def teacher() -> Iterator[SimulatedTeacher]:
     """It answers under a name of its own, so that its rows count as real ones: only those start a training."""
     with SimulatedTeacher(model="house-model", latency=0.2) as teacher:
         yield teacher
+
+
+@pytest.fixture(scope="module")
+def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of its own: on a shared one, versions of other tests' runs would start trainings here."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 """The teacher solves from the text alone, in short regular steps, and says so when it cannot."""
 
 import random
+from collections.abc import Iterator
 
 import pytest
-import reasoning_gym
 
 from infra.simulated_teacher.book import BadBook, look_up, read_book, worked_solution
 from infra.simulated_teacher.solver import solve
@@ -64,8 +64,14 @@ def test_what_is_not_certain_is_not_answered(question: str) -> None:
     assert solve(question) is None
 
 
+def rows_of_the_gym(name: str, size: int, seed: int) -> Iterator[dict[str, str]]:
+    import reasoning_gym  # seconds, which only the process that runs these tests is to take: each collects this file
+
+    yield from reasoning_gym.create_dataset(name, size=size, seed=seed)
+
+
 def test_chain_sums_are_all_solved() -> None:
-    for row in reasoning_gym.create_dataset("chain_sum", size=300, seed=5):
+    for row in rows_of_the_gym("chain_sum", size=300, seed=5):
         solution = solve(row["question"])
         assert solution is not None and solution.answer == row["answer"]
 
@@ -85,7 +91,7 @@ def test_every_step_of_a_random_sum_is_true() -> None:
 
 
 def test_a_sequence_of_reasoning_gym_is_rarely_wrong_and_mostly_solved() -> None:
-    rows = list(reasoning_gym.create_dataset("number_sequence", size=25, seed=7))
+    rows = list(rows_of_the_gym("number_sequence", size=25, seed=7))
     answers = [(solve(row["question"]), row["answer"]) for row in rows]
     right = sum(solution is not None and solution.answer == answer for solution, answer in answers)
     wrong = sum(solution is not None and solution.answer != answer for solution, answer in answers)

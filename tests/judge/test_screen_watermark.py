@@ -2,15 +2,12 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 from judge.answered import DATASET, NOW, Answered, fill
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, WatermarkingConfig, set_seed
 
-from tasks.judge.screens.green_tokens import GreenTokens
 from tasks.judge.screens.policy import Screens, WatermarkScreen
 from tasks.judge.screens.screening import Asked, screen_teachers, standing
 from tasks.judge.screens.watermark import Scored, chance, status, unknown
@@ -19,12 +16,19 @@ from warehouse.catalog import connect
 from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
 
+if TYPE_CHECKING:  # each process of the tests collects this file; the one that runs it takes the seconds of the imports
+    from transformers import WatermarkingConfig
+
+    from tasks.judge.screens.green_tokens import GreenTokens
+
 WORDS, ROWS, TOKENS, KEY = 512, 4, 280, 15_485_863
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One token a word, so that a text is read as it was written."""
+    from transformers import PreTrainedTokenizerFast
+
     vocabulary = {"[UNK]": 0} | {f"w{n}": n for n in range(1, WORDS)}
     made = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -41,8 +45,17 @@ def mark(tokenizer: Path, **fields: object) -> DeclaredWatermark:
     return DeclaredWatermark.model_validate(given | fields)
 
 
-def written(rule: WatermarkingConfig | None, seed: int = 1) -> list[str]:
+def green_tokens(declared: DeclaredWatermark) -> "GreenTokens":
+    from tasks.judge.screens.green_tokens import GreenTokens
+
+    return GreenTokens(declared)
+
+
+def written(rule: "WatermarkingConfig | None", seed: int = 1) -> list[str]:
     """What a tiny untrained model writes, with the mark that transformers' own processor sets."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM, set_seed
+
     set_seed(seed)
     shape = LlamaConfig(
         vocab_size=WORDS, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
@@ -58,6 +71,8 @@ def written(rule: WatermarkingConfig | None, seed: int = 1) -> list[str]:
 
 @pytest.fixture(scope="module")
 def marked() -> list[str]:
+    from transformers import WatermarkingConfig
+
     return written(WatermarkingConfig(greenlist_ratio=0.25, bias=2.0, hashing_key=KEY, seeding_scheme="lefthash"))
 
 
@@ -68,7 +83,7 @@ def unmarked() -> list[str]:
 
 def seen(declared: DeclaredWatermark, texts: list[str]) -> tuple[str, int, float]:
     """The verdict, how many rows count as marked, and z over all."""
-    rows, pooled = GreenTokens(declared).score(texts, 200, 100)
+    rows, pooled = green_tokens(declared).score(texts, 200, 100)
     look = status("one", WatermarkScreen(), declared.gamma, rows, pooled)
     return look.verdict, int(look.statistic.split("; ")[1].split(" ")[0]), pooled.z(declared.gamma)
 
@@ -88,8 +103,8 @@ def test_another_key_or_no_mark_shows_nothing(tokenizer: Path, marked: list[str]
 
 def test_a_repeated_n_gram_counts_once(tokenizer: Path, marked: list[str]) -> None:
     looped = [" ".join([*text.split(" ")[:60], ""] * 6) for text in marked]
-    assert GreenTokens(mark(tokenizer)).score(looped, 200, 100) == ([], Scored(0, 0))
-    rows, together = GreenTokens(mark(tokenizer)).score([marked[0]] * 3, 200, 100)
+    assert green_tokens(mark(tokenizer)).score(looped, 200, 100) == ([], Scored(0, 0))
+    rows, together = green_tokens(mark(tokenizer)).score([marked[0]] * 3, 200, 100)
     assert len(rows) == 3
     assert together.n <= rows[0].n + 1, "the same row again says nothing more; the two joints are one n-gram"
 
@@ -107,9 +122,9 @@ def test_z_and_its_chance_are_those_of_the_scheme() -> None:
 
 def test_a_folder_without_a_tokenizer_is_named(tokenizer: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no folder"):
-        GreenTokens(mark(tmp_path / "nowhere"))
+        green_tokens(mark(tmp_path / "nowhere"))
     with pytest.raises(BadInput, match="holds no tokenizer"):
-        GreenTokens(mark(tmp_path))
+        green_tokens(mark(tmp_path))
 
 
 def test_the_key_is_neither_shown_nor_copied(tokenizer: Path) -> None:

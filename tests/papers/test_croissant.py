@@ -4,7 +4,7 @@ import json
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,8 +15,8 @@ from tasks.publish.publication import Publish
 from warehouse.layout import DataRoot
 from warehouse.manifest import Manifest, load_manifest
 
-logging.getLogger("absl").setLevel(logging.ERROR)
-import mlcroissant  # noqa: E402
+if TYPE_CHECKING:  # each process of the tests collects this file; the one that runs it takes the seconds of the imports
+    import mlcroissant
 
 FORMS = ["field", "inline"]
 pytestmark = [  # of the library's own making, and of rdflib's
@@ -33,9 +33,16 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Path(line.with_(publish=Publish(validation_fraction=0.2, shard_rows=8)).published().folder)
 
 
+def loaded(folder: Path) -> "mlcroissant.Dataset":
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    import mlcroissant
+
+    return mlcroissant.Dataset(jsonld=folder / "croissant.json")
+
+
 def records(folder: Path, split: str) -> list[dict[str, Any]]:
     """The rows as mlcroissant gives them, with our column names and as text."""
-    dataset = mlcroissant.Dataset(jsonld=folder / "croissant.json")
+    dataset = loaded(folder)
     return [plain(record, f"{split}/") for record in dataset.records(split)]
 
 
@@ -56,7 +63,7 @@ def test_its_records_are_the_rows_of_the_shards(folder: Path, split: str) -> Non
 
 
 def test_it_validates_without_errors_or_warnings(folder: Path) -> None:
-    issues = mlcroissant.Dataset(jsonld=folder / "croissant.json").metadata.issues
+    issues = loaded(folder).metadata.issues
     assert issues.errors == set() and issues.warnings == set()
     said = json.loads((folder / "croissant.json").read_text())
     assert said["conformsTo"][0] == "http://mlcommons.org/croissant/1.1"
@@ -77,7 +84,7 @@ def test_every_file_is_attributed_to_its_teacher_decision_and_terms(folder: Path
 
 
 def test_provenance_and_responsibility_survive_the_library(folder: Path) -> None:
-    said = mlcroissant.Dataset(jsonld=folder / "croissant.json").metadata.to_json()
+    said = loaded(folder).metadata.to_json()
     assert said["rai:dataCollection"].startswith("Synthetic")
     for name in ("prov:wasGeneratedBy", "prov:wasDerivedFrom", "prov:wasAttributedTo", "usageInfo"):
         assert name in said

@@ -1,18 +1,21 @@
 """Promise 8: whatever the student's chat template does with a reasoning field, the reasoning is among the labels."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from datasets import Dataset, load_dataset
 from publish.kept_answers import judged, sums
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-from trl import SFTConfig, SFTTrainer
 
 from tasks.publish.publication import Published
 from tasks.publish.template import choose_form
 from warehouse.errors import BadInput
 from warehouse.layout import DataRoot
+
+if TYPE_CHECKING:  # each process of the tests collects this file; the one that runs it takes the seconds of the imports
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerFast
+    from trl import SFTTrainer
 
 TURNS = "{% for m in messages %}<|{{ m.role }}|>\n"
 END = "<|end|>\n{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
@@ -23,8 +26,10 @@ CUTS = TURNS + "{{ m.content.split('</think>')[-1] }}" + END
 ANSWERS = sums(24)
 
 
-def tokenizer(chat_template: str) -> PreTrainedTokenizerFast:
+def tokenizer(chat_template: str) -> "PreTrainedTokenizerFast":
     """One token a byte, so that what is decoded is exactly what was tokenised."""
+    from transformers import PreTrainedTokenizerFast
+
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     specials = ["<|pad|>", "<|end|>"]
     made = Tokenizer(models.BPE({one: place for place, one in enumerate(specials + letters)}, []))
@@ -35,8 +40,11 @@ def tokenizer(chat_template: str) -> PreTrainedTokenizerFast:
     )
 
 
-def trainer(rows: Dataset, chat_template: str, folder: Path) -> SFTTrainer:
+def trainer(rows: "Dataset", chat_template: str, folder: Path) -> "SFTTrainer":
     """TRL as its users use it: a model, a tokenizer, and the published rows untouched."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from trl import SFTConfig, SFTTrainer
+
     reader = tokenizer(chat_template)
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -65,7 +73,7 @@ def trainer(rows: Dataset, chat_template: str, folder: Path) -> SFTTrainer:
     return SFTTrainer(model=model, args=settings, train_dataset=rows, processing_class=reader)
 
 
-def labelled(of: SFTTrainer) -> list[str]:
+def labelled(of: "SFTTrainer") -> list[str]:
     """The text of each row that the loss sees, out of the batches that the model is given."""
     texts = []
     for batch in of.get_train_dataloader():
@@ -74,7 +82,9 @@ def labelled(of: SFTTrainer) -> list[str]:
     return texts
 
 
-def train_rows(published: Published, folder: Path) -> Dataset:
+def train_rows(published: Published, folder: Path) -> "Dataset":
+    from datasets import load_dataset
+
     return load_dataset(published.folder, split="train", cache_dir=str(folder / "cache"))
 
 

@@ -13,7 +13,6 @@ from train.taught import publish_problems
 from tasks.train.scores import compare, wilson
 from tasks.train.student import Student
 from tasks.train.train_student import make_job
-from tasks.train.trainer import train
 from warehouse.layout import DataRoot
 from warehouse.manifest import load_manifest
 
@@ -42,6 +41,8 @@ def small_sums() -> list[dict[str, str]]:
 
 def learned(root: DataRoot, shuffle: bool) -> Mapping[str, list[tuple[str, bool]]]:
     """Train in this process; what the student got right before and after."""
+    from tasks.train.trainer import train  # each process of the tests collects this file, and few run it
+
     publish_problems(root, small_sums(), HELD_OUT, shuffle=shuffle)
     folder = root.version("taught", "2026.11.21.1")
     job = make_job(root, folder, load_manifest(folder), STUDENT, "cpu")

@@ -18,7 +18,6 @@ from train.taught import NOW, publish_problems
 from flows.demo_problems import demo_problems
 from tasks.train.dialogue import TINY_TEMPLATE
 from tasks.train.job import Job
-from tasks.train.models import open_student
 from tasks.train.student import Lora, Student, StudentDone, TinyShape
 from tasks.train.student_runs import finished
 from tasks.train.train_student import make_job, train_once
@@ -217,6 +216,8 @@ def _train(job: Job) -> None:
 def _local_model(folder: Path, template: str) -> Path:
     """A model that somebody has: weights, tokenizer and template in a folder."""
     from datasets import Dataset
+
+    from tasks.train.models import open_student
 
     rows = Dataset.from_list(
         [
