@@ -8,7 +8,8 @@ from hypothesis import settings
 from simulated import SimulatedTeacher
 from still import Place, running_ray, shared_prefect_server, wait_until
 
-import flows  # noqa: F401  (sets the switches that Ray and Prefect read when they are imported)
+from flows.cluster import ray_cluster  # and with it the switches that Ray and Prefect read when they are imported
+from flows.settings import Settings
 from tasks.gym import stand_in_for_solver
 from warehouse.layout import DataRoot
 
@@ -53,6 +54,13 @@ def ray_address() -> Iterator[str]:
     """One Ray for all tests that run the line and are not about Ray: the way it is used with a cluster."""
     with running_ray() as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def cluster(ray_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """This process connected to that Ray, as a run's is, for the tests of one file."""
+    with ray_cluster(Settings(DataRoot(tmp_path_factory.mktemp("cluster")), (), ray_address, workers=1)):
+        yield
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 from small_segment import answer
 from still import BIN
 from stored_answers import LATER, NOW, SECOND, Line, later
@@ -63,17 +61,6 @@ class Stations:
             form="inline", admissions=[Admission(self.line.teacher, "d")], now=NOW,
         )  # fmt: skip
         return publish_kept(self.line.root, order)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    started = not ray.is_initialized()
-    if started:
-        memory = 128 * 2**20
-        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=memory)
-    yield
-    if started:
-        ray.shutdown()
 
 
 @pytest.mark.line

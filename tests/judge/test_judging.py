@@ -1,6 +1,6 @@
 """The judge's task on a real data root and real Ray workers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import ray
 from judge.answered import DATASET, NOW, PLAN, Answered, fill
 
 from tasks.judge.judge import Judged, judge_answers
@@ -21,23 +20,7 @@ from warehouse.layout import DataRoot
 from warehouse.parts import write_part
 from warehouse.records import SCHEMAS
 
-pytestmark = pytest.mark.line
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
-    started = not ray.is_initialized()
-    if started:
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            object_store_memory=128 * 2**20,
-        )
-    yield
-    if started:
-        ray.shutdown()
+pytestmark = [pytest.mark.line, pytest.mark.usefixtures("cluster")]
 
 
 def sums(count: int, **fields: object) -> list[Answered]:

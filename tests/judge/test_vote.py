@@ -2,12 +2,11 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
 import pytest
-import ray
 from judge.answered import DATASET, NOW, PLAN, Answered, fill
 
 from flows.recipe import parse_recipe
@@ -60,17 +59,6 @@ def test_equal_answers_in_other_words_are_one_candidate_and_order_does_not_matte
     assert found == candidates(reversed(said), is_same)
     assert len(set(found.values())) == 2
     assert found["x^2+1"] == "x^2+1"
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    started = not ray.is_initialized()
-    if started:
-        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
-                 object_store_memory=128 * 2**20)  # fmt: skip
-    yield
-    if started:
-        ray.shutdown()
 
 
 def samples(question: str, answers: Sequence[str], verifier: str = "math", **fields: object) -> list[Answered]:

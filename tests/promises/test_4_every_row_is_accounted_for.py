@@ -5,12 +5,10 @@ kept + rejected + undecided + quarantined. Every verdict has its reason; rejecte
 """
 
 import random
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
 import pytest
-import ray
 from judge.answered import DATASET, NOW, PLAN, Answered, fill
 
 from tasks.judge.judge import judge_answers
@@ -18,7 +16,7 @@ from tasks.judge.policy import JudgePolicy
 from warehouse.catalog import connect
 from warehouse.layout import DataRoot
 
-pytestmark = pytest.mark.line
+pytestmark = [pytest.mark.line, pytest.mark.usefixtures("cluster")]
 STATES = ("paid",) * 14 + ("failed", "maybe_paid", None)
 TELLINGS = (
     "Add {a} and 7 to get {c}. The answer is {c}.",
@@ -35,22 +33,6 @@ POLICIES = {
     "one a prompt": JudgePolicy(keep_per_prompt=1),
     "all too long": JudgePolicy(max_tokens=1),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
-    started = not ray.is_initialized()
-    if started:
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            object_store_memory=128 * 2**20,
-        )
-    yield
-    if started:
-        ray.shutdown()
 
 
 def sample(n: int, rng: random.Random) -> Answered:
