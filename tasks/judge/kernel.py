@@ -113,7 +113,7 @@ def _read(byte: Any, word: Any, where: Any) -> Any:
 @_compiled()
 def _middle(data: Any, first: Any, last: Any) -> Any:
     """The first byte of the second half that is of no word, so that what begins there can be read by itself."""
-    middle = first + (last - first) // _TWO
+    middle = last - (last - first) // _TWO
     while middle < last and not _IS_APART[data[middle]]:
         middle += _ONE
     return middle
