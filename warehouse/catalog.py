@@ -24,7 +24,7 @@ from warehouse.locks import hold
 from warehouse.migrations import applied_migrations, check_known, migrate, shipped_migrations
 from warehouse.parts import make_durable, unwritable
 from warehouse.transaction import Transaction
-from warehouse.views import create_public_views, mirror_tables, point_at_files, views_digest
+from warehouse.views import create_public_views, keep_reach, mirror_tables, point_at_files, views_digest
 
 LOCK_WAIT = 30.0
 """Seconds a transaction waits for another; a commit takes tens of milliseconds, so 30 s is a stuck holder."""
@@ -215,6 +215,7 @@ def _replace_warehouse(root: DataRoot, at: float) -> None:
         with closing(open_file(str(copy))) as connection:
             connection.execute("begin transaction")
             point_at_files(connection, root.path.resolve())
+            keep_reach(connection)
             connection.execute("update store.view_set set root = ?", [str(root.path.resolve())]).fetchall()
             connection.execute("commit")
         _swap_in(root, copy, at)

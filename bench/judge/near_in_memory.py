@@ -3,7 +3,8 @@
     python bench/judge/near_in_memory.py texts.txt removed.txt
 
 The judge's own functions without its files: sketches of 250 texts at a time on each core, DuckDB's join of their
-bands, the estimate, the exact Jaccard of what is likely, clusters. All stays in memory, words included.
+bands, the estimate, the exact Jaccard of what is likely, clusters. As in the judge, the words of a text are made anew
+for the exact comparison: few are compared, and keeping all words takes longer than making those of few again.
 """
 
 import json
@@ -22,11 +23,13 @@ import pyarrow.dataset  # noqa: E402  (DuckDB would import it during the run; no
 from near_duplicates import peak_mb  # noqa: E402
 from near_texts import THRESHOLD  # noqa: E402
 
-from tasks.judge.near import ESTIMATE_MARGIN, clusters, similarities  # noqa: E402
-from tasks.judge.sketch import BANDS, Digests, Sketches, estimate, shingles, sketched  # noqa: E402
-from tasks.judge.words import Arrow, Columns, Counts, split  # noqa: E402
+from tasks.judge import kernel  # noqa: E402
+from tasks.judge.near import ESTIMATE_MARGIN, clusters  # noqa: E402
+from tasks.judge.sketch import BANDS, Digests, Mask, estimate, shingles, sketched  # noqa: E402
+from tasks.judge.words import Arrow, Counts, Hashes, split  # noqa: E402
 
 AT_ONCE = 250
+"""Texts, and pairs of them."""
 CORES = os.cpu_count() or 1
 SHARED_BAND = """
     with crowded as (select bucket from keyed group by bucket having count(*) > 1),
@@ -37,47 +40,39 @@ SHARED_BAND = """
 """
 
 
-def sketches(texts: Arrow) -> Sketches:
-    """The judge's sketches, without the share of repeated runs, which is another rule's."""
+def sketches(texts: Arrow) -> tuple[Digests, Hashes]:
+    """The judge's digests and bands, without the share of repeated runs, which is another rule's."""
     words = split(texts)
-    return sketched(words, repeated_run=len(words.hashes))
+    found = sketched(words, repeated_run=len(words.hashes))
+    return found.digests, found.bands
 
 
-def candidates(found: list[Sketches]) -> tuple[Counts, Counts]:
+def candidates(bands: Hashes) -> tuple[Counts, Counts]:
     """Pairs of texts that share a band, by their places."""
-    keys = np.concatenate([some.bands for some in found])
-    places = np.repeat(np.arange(len(keys), dtype=np.int64), BANDS)
+    places = np.repeat(np.arange(len(bands), dtype=np.int64), BANDS)
     with duckdb.connect(config={"threads": CORES}) as connection:
-        connection.register("keyed", pa.table({"bucket": keys.reshape(-1), "place": places}))
+        connection.register("keyed", pa.table({"bucket": bands.reshape(-1), "place": places}))
         pairs = connection.execute(SHARED_BAND).fetchnumpy()
     return pairs["one"], pairs["other"]
 
 
-def likely(found: list[Sketches], left: Counts, right: Counts) -> tuple[Counts, Counts]:
-    digests: Digests = np.concatenate([some.digests for some in found])
-    close = estimate(digests[left], digests[right]) >= THRESHOLD - ESTIMATE_MARGIN
-    return left[close], right[close]
+def are_similar(texts: Arrow, left: Counts, right: Counts) -> Mask:
+    """Which pairs have an exact Jaccard of at least the threshold."""
+    rows = np.unique(np.concatenate([left, right]))
+    sets, jaccards = shingles(split(texts.take(pa.array(rows)))), np.empty(len(left), np.float64)
+    kernel.similarities(sets.hashes, sets.ends, np.searchsorted(rows, left), np.searchsorted(rows, right), jaccards)
+    return jaccards >= THRESHOLD
 
 
-def sets_of(found: Sketches, rows: Counts) -> Columns:
-    """The shingles of some of a chunk's texts."""
-    words = [found.words[row] for row in rows]
-    ends = np.cumsum([0, *map(len, words)])
-    return shingles(Columns(np.concatenate(words), ends)) if words else Columns(np.empty(0, np.uint64), ends)
-
-
-def removed(texts: pa.Array, pool: ThreadPoolExecutor) -> list[int]:
+def removed(texts: Arrow, pool: ThreadPoolExecutor) -> list[int]:
     """The places of the texts that are near duplicates of one before them."""
     found = list(pool.map(sketches, (texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE))))
-    left, right = likely(found, *candidates(found))
-    paired = np.unique(np.concatenate([left, right]))
-    rows = [paired[paired // AT_ONCE == chunk] % AT_ONCE for chunk in range(len(found))]
-    sets = list(pool.map(sets_of, found, rows))
-    starts = np.cumsum([0, *(some.ends[-1] for some in sets)])
-    ends = np.concatenate([[0], *(some.ends[1:] + start for some, start in zip(sets, starts, strict=False))])
-    together = Columns(np.concatenate([some.hashes for some in sets]), ends)
-    jaccards = similarities(together, np.searchsorted(paired, left), np.searchsorted(paired, right))
-    close = jaccards >= THRESHOLD
+    digests, bands = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    left, right = candidates(bands)
+    likely = estimate(digests[left], digests[right]) >= THRESHOLD - ESTIMATE_MARGIN
+    left, right = left[likely], right[likely]
+    some = [slice(at, at + AT_ONCE) for at in range(0, len(left), AT_ONCE)]
+    close = np.concatenate(list(pool.map(lambda at: are_similar(texts, left[at], right[at]), some)) or [likely])
     return list(clusters(zip(left[close].tolist(), right[close].tolist(), strict=True)))
 
 

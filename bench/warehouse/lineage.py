@@ -41,7 +41,7 @@ import duckdb
 began = time.perf_counter()
 with duckdb.connect(sys.argv[1], read_only=sys.argv[1] != ":memory:") as warehouse:
     rows = warehouse.execute(sys.argv[2]).fetchall()
-print(1000 * (time.perf_counter() - began), len(rows))
+    print(1000 * (time.perf_counter() - began), len(rows))
 """
 PLAN = """
 import sys, time

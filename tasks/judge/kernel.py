@@ -26,14 +26,11 @@ _BEGINS = {_LETTER: _IN_WORD, _ALONE: _IN_SIGN}
 BASE = np.uint64(0x9E3779B97F4A7C15)
 LANES = 128
 """MinHash values computed: those of a sketch, rounded up to whole vectors."""
-PERIOD = 4096
-"""Bytes after which the factors of a word's hash start again."""
 
 MIX = np.uint64(0xBF58476D1CE4E5B9)
 _S29, _S31, _S32 = np.uint64(29), np.uint64(31), np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
-_ZERO, _ONE, _TWO, _THREE, _FOUR, _EIGHT = (np.uint64(count) for count in (0, 1, 2, 3, 4, 8))
-_PERIOD = np.uint64(PERIOD - 1)
+_ZERO, _ONE, _TWO, _THREE, _FOUR = (np.uint64(count) for count in range(5))
 
 
 def _byte_kinds() -> npt.NDArray[np.uint64]:
@@ -48,17 +45,18 @@ def _byte_kinds() -> npt.NDArray[np.uint64]:
     return kinds
 
 
-def _steps() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
-    """By 256 * where + byte: all ones if the word goes on; 1 if one ended before this byte; where the text is then. The
-    end of a word is what a processor cannot foresee: with branches instead, splitting takes a quarter more."""
-    more, ended, then = np.zeros(768, np.uint64), np.zeros(768, np.uint64), np.zeros(768, np.uint8)
+def _steps() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint16]]:
+    """By 256 * where + byte: the factor of the word so far, 0 if it does not go on; 1 if one ended before this byte;
+    256 * where the text is then. The end of a word is what a processor cannot foresee: with branches instead, splitting
+    takes a quarter more."""
+    times, ended, then = np.zeros(768, np.uint64), np.zeros(768, np.uint64), np.zeros(768, np.uint16)
     for where, kinds in _GOES_ON.items():
         for byte, kind in enumerate(_byte_kinds()):
             step, goes_on = 256 * where + byte, bool(kind & kinds)
-            more[step] = np.uint64(0xFFFFFFFFFFFFFFFF if goes_on else 0)
+            times[step] = BASE if goes_on else 0
             ended[step] = where != _OUTSIDE and not goes_on
-            then[step] = where if goes_on else _BEGINS.get(kind, _OUTSIDE)
-    return more, ended, then
+            then[step] = 256 * (where if goes_on else _BEGINS.get(kind, _OUTSIDE))
+    return times, ended, then
 
 
 def _lowered() -> npt.NDArray[np.uint64]:
@@ -66,11 +64,6 @@ def _lowered() -> npt.NDArray[np.uint64]:
     values = np.arange(1, 257, dtype=np.uint64)
     values[ord("A") + np.arange(26)] += np.uint64(32)
     return values
-
-
-def _powers() -> npt.NDArray[np.uint64]:
-    with np.errstate(over="ignore"):
-        return np.multiply.accumulate(np.full(PERIOD, BASE, dtype=np.uint64))
 
 
 def _factors(seed: int) -> npt.NDArray[np.uint32]:
@@ -81,8 +74,8 @@ def _factors(seed: int) -> npt.NDArray[np.uint32]:
     return ((state ^ (state >> _S31)) >> _S32).astype(np.uint32)
 
 
-_MORE, _ENDED, _THEN = _steps()
-_VALUES, _POWERS = _lowered(), _powers()
+_GROWS, _ENDED, _THEN = _steps()
+_VALUES, _IS_APART = _lowered(), _byte_kinds() == _SEPARATOR
 _TIMES, _PLUS = _factors(1) | np.uint32(1), _factors(2)
 
 _U8, _U64 = (numba.types.Array(kind, 1, "C", readonly=True) for kind in (numba.u1, numba.u8))
@@ -110,29 +103,59 @@ def _mixed(value: Any) -> Any:
     return value ^ (value >> _S29)
 
 
+@_compiled()
+def _read(byte: Any, word: Any, where: Any) -> Any:
+    """The word so far after one more byte, whether one ended before it, and where the text is then."""
+    step = where | byte
+    return word * _GROWS[step] + _VALUES[byte], _ENDED[step], np.uint64(_THEN[step])
+
+
+@_compiled()
+def _middle(data: Any, first: Any, last: Any) -> Any:
+    """The first byte of the second half that is of no word, so that what begins there can be read by itself."""
+    middle = last - (last - first) // _TWO
+    while middle < last and not _IS_APART[data[middle]]:
+        middle += _ONE
+    return middle
+
+
 @_compiled(numba.void(_U8, _I64, _OUT64, _COUNTS))
 def split(data: Any, offsets: Any, words: Any, ends: Any) -> None:
     """One 64-bit hash a word of each text; `words` must have room for one a byte. A capital ASCII letter counts as
-    its small one."""
+    its small one.
+
+    Each byte waits for the one before it, so both halves of a text are read at once, the second's words kept where the
+    first has room and then moved up: 7 us a text of 900 words instead of 10."""
     at = _ZERO
     ends[0] = 0
     for row in range(len(offsets) - 1):
-        value, place, where = _ZERO, _ZERO, _ZERO
-        for i in range(np.uint64(offsets[row]), np.uint64(offsets[row + 1])):
-            byte = np.uint64(data[i])
-            step = where << _EIGHT | byte
-            words[at] = value
-            at += _ENDED[step]
-            place &= _MORE[step]
-            value = (value & _MORE[step]) + _VALUES[byte] * _POWERS[place & _PERIOD]
-            place += _ONE
-            where = np.uint64(_THEN[step])
+        first, last = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
+        middle = _middle(data, first, last)
+        began, second = at, at + (middle - first)
+        beside = second
+        word, where, word2, where2 = _ZERO, _ZERO, _ZERO, _ZERO
+        for i in range(last - middle):
+            words[at], words[beside] = word, word2
+            word, ended, where = _read(np.uint64(data[first + i]), word, where)
+            word2, ended2, where2 = _read(np.uint64(data[middle + i]), word2, where2)
+            at += ended
+            beside += ended2
+        for i in range(first + (last - middle), middle):
+            words[at] = word
+            word, ended, where = _read(np.uint64(data[i]), word, where)
+            at += ended
         if where != _ZERO:
-            words[at] = value
+            words[at] = word
+            at += _ONE
+        if where2 != _ZERO:
+            words[beside] = word2
+            beside += _ONE
+        for i in range(began, at):
+            words[i] = _mixed(words[i])
+        for i in range(second, beside):
+            words[at] = _mixed(words[i])
             at += _ONE
         ends[row + 1] = at
-        for word in range(np.uint64(ends[row]), at):
-            words[word] = _mixed(words[word])
 
 
 @_compiled()

@@ -139,13 +139,14 @@ def find(connection: Connection, selection: Selection) -> None:
         "since": selection.since,
         "until": selection.until,
         "decision": selection.decision,
-        "source": selection.prompt_source,
+        "by_source": selection.prompt_source is not None,
         "by_trace": selection.traces is not None,
     }
+    connection.execute(statement("sourced"), {"source": selection.prompt_source})
     connection.execute(statement("linked"), named)
     connection.unregister("named")
     writer = selection.teacher if selection.denies else None
-    connection.execute(statement("prompts"), {"source": selection.prompt_source, "writer": writer})
+    connection.execute(statement("prompts"), {"writer": writer})
 
 
 def _heldout(connection: Connection, root: DataRoot) -> pa.Table:

@@ -28,11 +28,9 @@ _KINDS = _byte_kinds()
 
 
 def _powers(count: int) -> Hashes:
+    """The base to the power of 0, 1, ..., `count` - 1."""
     with np.errstate(over="ignore"):
-        return np.multiply.accumulate(np.full(count, _BASE, dtype=np.uint64))
-
-
-_POWERS = _powers(4096)
+        return np.multiply.accumulate(np.append(np.uint64(1), np.full(count - 1, _BASE, dtype=np.uint64)))
 
 
 def _mixed(hashes: Hashes) -> Hashes:
@@ -68,8 +66,8 @@ def _starts(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
 
 def _word_hashes(data: npt.NDArray[np.uint8], kinds: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp]) -> Hashes:
     lengths = np.diff(np.append(starts, len(data)))
-    place = np.arange(starts[0], len(data)) - np.repeat(starts, lengths)
-    values = (data[starts[0] :].astype(np.uint64) + np.uint64(1)) * _POWERS[place % len(_POWERS)]
+    before_its_end = np.repeat(starts + lengths, lengths) - np.arange(starts[0], len(data)) - 1
+    values = (data[starts[0] :].astype(np.uint64) + np.uint64(1)) * _powers(int(lengths.max()))[before_its_end]
     hashes = np.add.reduceat(values, starts - starts[0])
     return _mixed(hashes[kinds[starts] != _SEPARATOR])
 

@@ -156,10 +156,13 @@ def test_no_warehouse_is_bad_input_that_says_how_to_make_one(tmp_path: Path) -> 
 
 def test_a_root_that_has_moved_reads_right_before_and_after_a_publication(data_root: DataRoot, tmp_path: Path) -> None:
     small_root(data_root)
+    with closing(connect(data_root)) as connection:
+        reached = connection.execute("from lineage_by_teacher").fetchall()
     moved = DataRoot(tmp_path / "moved here")
     shutil.move(data_root.path, moved.path)
     for _ in range(2):
         with closing(connect(moved)) as connection:
+            assert reached and connection.execute("from lineage_by_teacher").fetchall() == reached
             assert connection.execute("select question from kept order by 1").fetchall()[0] == ("What is 1 + 1?",)
             assert connection.execute("select wanted, kept from funnel order by 1 desc").fetchall()[0] == (
                 6,
@@ -198,6 +201,7 @@ def test_a_root_that_was_published_before_the_newest_tables_is_read_without_them
     before = data_root.warehouse.read_bytes()
     with closing(connect(data_root)) as connection:
         assert connection.execute("select count(*) from kept").fetchall() == [(2,)]
+        assert connection.execute("select count(*) from lineage_by_teacher").fetchall() == [(1,)]
         assert tables and all(connection.execute(f"from {table}").fetchall() == [] for table in tables)
     assert data_root.warehouse.read_bytes() == before
 

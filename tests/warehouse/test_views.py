@@ -289,6 +289,17 @@ def test_lineage_by_teacher_says_what_each_teachers_terms_have_reached(data_root
     ]
 
 
+def test_what_teachers_have_reached_is_read_from_a_table_and_new_after_each_publication(data_root: DataRoot) -> None:
+    small_root(data_root)
+    reads = "explain select student_state from lineage_by_teacher"
+    for state in ("done", "tainted"):
+        with transaction(data_root, NOW, publish="now") as catalog:
+            catalog.execute("update store.student_run set state = ?", [state])
+        assert ask(data_root, "select student_state from lineage_by_teacher") == [(state,)]
+        [(_, plan_of)] = ask(data_root, reads)
+        assert "store.current_reach" in str(plan_of) and "Join" not in str(plan_of)
+
+
 def test_provenance_tells_where_each_trace_came_from_and_whose_duplicates_it_stands_for(data_root: DataRoot) -> None:
     small_root(data_root)
     watermarked = {"teacher": {"watermark": {"status": "declared"}}}

@@ -1,5 +1,5 @@
 -- The attempts that a selection names, and those that go on with one of them or are gone on with, as the temporary table `linked`.
--- Registered: named (trace_id). Parameters: $teacher, $route, $terms, $since, $until, $decision, $source, $by_trace.
+-- Registered: named (trace_id). There: sourced. Parameters: $teacher, $route, $terms, $since, $until, $decision, $by_source, $by_trace.
 create or replace temp table linked as
 with recursive selected as (
     select distinct attempt_id, teacher
@@ -10,9 +10,7 @@ with recursive selected as (
         and ($since::timestamptz is null or coalesce(received_at, sent_at) >= $since)
         and ($until::timestamptz is null or coalesce(received_at, sent_at) < $until)
         and ($decision::text is null or decision_id = $decision)
-        and ($source::text is null or prompt_id in (
-            select prompt_id from store.prompts_parquet where source = $source or ends_with(source, '/' || $source::text)
-        ))
+        and (not $by_source or prompt_id in (select prompt_id from sourced))
         and (not $by_trace or attempt_id in (select attempt_id from store.traces_parquet semi join named using (trace_id)))
 ),
 continued as (

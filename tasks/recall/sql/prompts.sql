@@ -1,6 +1,6 @@
--- The prompts that a selection withdraws, as the temporary table `gone_prompt`: those of the named source, those whose metadata says
--- `written_by` the recalled teacher, and the questions to an LLM judge that show recalled answers (of `linked`) and no others.
--- Parameters: $source, $writer.
+-- The prompts that a selection withdraws, as the temporary table `gone_prompt`: those of the named source (`sourced`), those whose
+-- metadata says `written_by` the recalled teacher, and the questions to an LLM judge that show recalled answers (of `linked`) and
+-- no others. Parameter: $writer.
 create or replace temp table gone_prompt as
 with said as (
     select distinct trace_id from store.traces_parquet semi join linked using (attempt_id, teacher)
@@ -10,7 +10,7 @@ asked_about as (
     from store.prompts_parquet
     where starts_with(metadata, '{"judges":')
 )
-select prompt_id from store.prompts_parquet where source = $source::text or ends_with(source, '/' || $source::text)
+from sourced
 union
 select prompt_id from store.prompts_parquet
 where $writer::text is not null and contains(metadata, '"written_by"')
