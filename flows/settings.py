@@ -40,7 +40,7 @@ QUIET = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says, read once."""
+    """What the environment says, read once; an empty variable counts as none."""
 
     root: DataRoot
     teacher_folders: tuple[Path, ...]
@@ -53,13 +53,13 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         own = environment.get(TEACHERS)
-        workers = environment.get(WORKERS, "2")
+        workers = environment.get(WORKERS) or "2"
         if not workers.isdigit() or int(workers) < 1:
             raise BadInput(f"{WORKERS} is '{workers}': set it to a whole number of batches, 1 or more")
         return cls(
-            root=DataRoot(Path(environment.get(DATA, "data")).absolute()),
+            root=DataRoot(Path(environment.get(DATA) or "data").absolute()),
             teacher_folders=(shipped_teachers(), *([Path(own).absolute()] if own else [])),
-            ray_address=environment.get(RAY),
+            ray_address=environment.get(RAY) or None,
             workers=int(workers),
         )
 
@@ -89,7 +89,7 @@ def quiet_dependencies(environment: MutableMapping[str, str] = os.environ) -> No
     """Switch off telemetry and stray output, where the user has not said otherwise."""
     for name, value in QUIET.items():
         environment.setdefault(name, value)
-    if RAY not in environment:
+    if not environment.get(RAY):
         # A Ray of our own asks for its token; said here, because a driver that connects to it would not look for one.
         environment.setdefault("RAY_AUTH_MODE", "token")
 
