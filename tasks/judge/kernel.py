@@ -49,14 +49,14 @@ def _steps() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArra
     """By 256 * where + byte: the factor of the word so far, 0 if it does not go on; 1 if one ended before this byte;
     256 * where the text is then. The end of a word is what a processor cannot foresee: with branches instead, splitting
     takes a quarter more."""
-    times, ended, then = np.zeros(768, np.uint64), np.zeros(768, np.uint64), np.zeros(768, np.uint16)
+    grows, ended, then = np.zeros(768, np.uint64), np.zeros(768, np.uint64), np.zeros(768, np.uint16)
     for where, kinds in _GOES_ON.items():
         for byte, kind in enumerate(_byte_kinds()):
             step, goes_on = 256 * where + byte, bool(kind & kinds)
-            times[step] = BASE if goes_on else 0
+            grows[step] = BASE if goes_on else 0
             ended[step] = where != _OUTSIDE and not goes_on
             then[step] = 256 * (where if goes_on else _BEGINS.get(kind, _OUTSIDE))
-    return times, ended, then
+    return grows, ended, then
 
 
 def _lowered() -> npt.NDArray[np.uint64]:

@@ -30,4 +30,3 @@ from (
 join store.version as v on v.version = h.version
 left join store.terms as m on m.terms_sha256 = h.terms_sha256 and m.teacher = h.teacher
 left join store.student_run as s on s.version = h.version;
-
