@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
@@ -24,8 +25,8 @@ from near_duplicates import peak_mb  # noqa: E402
 from near_texts import THRESHOLD  # noqa: E402
 
 from tasks.judge import kernel  # noqa: E402
-from tasks.judge.near import ESTIMATE_MARGIN, clusters  # noqa: E402
-from tasks.judge.sketch import BANDS, Digests, Mask, estimate, shingles, sketched  # noqa: E402
+from tasks.judge.near import ESTIMATE_MARGIN, Pair, clusters  # noqa: E402
+from tasks.judge.sketch import BANDS, Digests, estimate, shingles, sketched  # noqa: E402
 from tasks.judge.words import Arrow, Counts, Hashes, split  # noqa: E402
 
 AT_ONCE = 250
@@ -56,12 +57,13 @@ def candidates(bands: Hashes) -> tuple[Counts, Counts]:
     return pairs["one"], pairs["other"]
 
 
-def are_similar(texts: Arrow, left: Counts, right: Counts) -> Mask:
-    """Which pairs have an exact Jaccard of at least the threshold."""
+def similar(texts: Arrow, left: Counts, right: Counts) -> list[Pair]:
+    """The pairs whose exact Jaccard is at least the threshold."""
     rows = np.unique(np.concatenate([left, right]))
     sets, jaccards = shingles(split(texts.take(pa.array(rows)))), np.empty(len(left), np.float64)
     kernel.similarities(sets.hashes, sets.ends, np.searchsorted(rows, left), np.searchsorted(rows, right), jaccards)
-    return jaccards >= THRESHOLD
+    close = jaccards >= THRESHOLD
+    return list(zip(left[close].tolist(), right[close].tolist(), strict=True))
 
 
 def removed(texts: Arrow, pool: ThreadPoolExecutor) -> list[int]:
@@ -72,8 +74,8 @@ def removed(texts: Arrow, pool: ThreadPoolExecutor) -> list[int]:
     likely = estimate(digests[left], digests[right]) >= THRESHOLD - ESTIMATE_MARGIN
     left, right = left[likely], right[likely]
     some = [slice(at, at + AT_ONCE) for at in range(0, len(left), AT_ONCE)]
-    close = np.concatenate(list(pool.map(lambda at: are_similar(texts, left[at], right[at]), some)) or [likely])
-    return list(clusters(zip(left[close].tolist(), right[close].tolist(), strict=True)))
+    close = pool.map(lambda at: similar(texts, left[at], right[at]), some)
+    return list(clusters(chain.from_iterable(close)))
 
 
 def main(source: Path, target: Path) -> None:
